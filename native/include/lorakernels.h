@@ -1,0 +1,408 @@
+/* LoraKernels: 4-bit base weights and many LoRA adapters in one batch.
+ *
+ * The whole C ABI, C11. In order: status, devices, contexts, memory, weights, matmul, LoRA, linear.
+ *
+ * Conventions
+ *  - Every function returns lk_status unless it cannot fail. On any status but LK_OK nothing was changed and
+ *    lk_last_error() tells, for the calling thread, which argument had which value and what was allowed.
+ *    Exceptions: an error found while an operation runs leaves its destination's contents unspecified.
+ *  - A weight matrix W is [out_features N, in_features K], row-major in its checkpoint; y = x * W^T.
+ *  - x, y, bias, A and B are lk_matrix views: row-major, any row stride >= columns, strides in elements.
+ *    A matrix with 0 rows or 0 columns is valid and its data may be NULL.
+ *  - A destination is the last parameter. It must not overlap any input (LK_OVERLAP); interleaved column slices of one
+ *    buffer do not overlap.
+ *  - Structs that start with struct_size: set it to sizeof the struct. Newer libraries accept older, smaller structs.
+ *  - Operations are enqueued on the context's stream and return; on the CPU they are complete when they return.
+ *  - Numbers: fp32 accumulation; order base, adapters in the order given, bias; one rounding at the end (nearest even).
+ *    The same call gives the same bits, at any thread count. On the CPU a row's bits do not depend on its batch.
+ *    Subnormals are kept.
+ */
+#ifndef LORAKERNELS_H
+#define LORAKERNELS_H
+
+#include <stdint.h>
+
+#if defined(LK_BINDGEN)
+#define LK_API
+#elif defined(_WIN32) && defined(LK_BUILDING)
+#define LK_API __declspec(dllexport)
+#elif defined(_WIN32)
+#define LK_API __declspec(dllimport)
+#else
+#define LK_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Raised when a call that used to work would behave differently. Checked by lk_context_create. */
+#define LK_ABI_VERSION 1
+
+/* ---- Status ----------------------------------------------------------------------------------------------------- */
+
+typedef enum lk_status {
+    LK_OK = 0,
+    LK_INVALID_ARGUMENT = 1,    /* NULL, out of range, misaligned, or malformed content */
+    LK_SHAPE_MISMATCH = 2,      /* arguments that do not fit each other */
+    LK_OVERLAP = 3,             /* a destination shares memory with an input */
+    LK_UNSUPPORTED = 4,         /* well formed, but this build or device has no implementation */
+    LK_OUT_OF_MEMORY = 5,       /* an allocation failed; nothing was changed */
+    LK_CAPACITY_EXCEEDED = 6,   /* more than a batch or a borrowed workspace was created for */
+    LK_NOT_FOUND = 7,           /* an adapter that was never added or is removed */
+    LK_BUSY = 8,                /* the context is inside another thread's call */
+    LK_ABI_MISMATCH = 9,        /* caller and library were built from different headers */
+    LK_DEVICE_UNAVAILABLE = 10, /* no such device here; the message says why */
+    LK_INTERNAL = 11            /* a defect of this library; please report the message */
+} lk_status;
+
+/* The status' name, "LK_OK" and so on; "unknown" for any other value. Never NULL. */
+LK_API const char* lk_status_name(lk_status status);
+
+/* The message of this thread's last failed call, UTF-8; "" if none failed. Valid until this thread's next call. */
+LK_API const char* lk_last_error(void);
+
+/* LK_ABI_VERSION of the library that was loaded. */
+LK_API uint32_t lk_abi_version(void);
+
+/* "0.1.0". */
+LK_API const char* lk_version(void);
+
+/* What the library was built with, for people: compiler, CUDA and why not. */
+LK_API const char* lk_build_info(void);
+
+/* Handles created and not yet destroyed, of every kind, in this process. For leak tests. */
+LK_API int64_t lk_live_handles(void);
+
+/* ---- Devices ---------------------------------------------------------------------------------------------------- */
+
+typedef enum lk_device_kind { LK_DEVICE_CPU = 0, LK_DEVICE_CUDA = 1 } lk_device_kind;
+
+/* Instruction set paths of the CPU backend. */
+typedef enum lk_cpu_isa {
+    LK_CPU_AUTO = 0,      /* LORAKERNELS_CPU=reference|portable if it is set, else the fastest this processor runs */
+    LK_CPU_REFERENCE = 1, /* scalar, one thread, obvious: the native oracle */
+    LK_CPU_PORTABLE = 2   /* blocked and threaded, for any processor the library was compiled for */
+} lk_cpu_isa;
+
+typedef struct lk_device_info {
+    uint32_t struct_size;
+    lk_device_kind kind;
+    int32_t index;
+    int32_t compute_units; /* CPU: logical processors this process may use. CUDA: multiprocessors */
+    int64_t memory_bytes;  /* total memory of the device */
+    char name[128];        /* UTF-8, NUL-terminated */
+    char isa[32];          /* CPU: the path that LK_CPU_AUTO takes ("portable"). CUDA: "sm_90" */
+} lk_device_info;
+
+/* How many devices of a kind there are. 0 with LK_OK is an answer; lk_device_describe(kind, 0) then says why.
+ * @retval LK_INVALID_ARGUMENT unknown kind, NULL */
+LK_API lk_status lk_device_count(lk_device_kind kind, int32_t* count_out);
+
+/* @retval LK_DEVICE_UNAVAILABLE index >= count; the message says what is missing (driver, device, or build option) */
+LK_API lk_status lk_device_describe(lk_device_kind kind, int32_t index, lk_device_info* info_out);
+
+/* Threads that CPU operations of all contexts share, calling threads included. 0: one per processor this process may
+ * use. Takes effect with the next operation. At most `count` threads compute at any time, however many contexts call.
+ * @retval LK_INVALID_ARGUMENT count < 0 or > 1024 */
+LK_API lk_status lk_cpu_set_thread_count(int32_t count);
+LK_API int32_t lk_cpu_thread_count(void);
+
+/* ---- Contexts --------------------------------------------------------------------------------------------------- */
+
+/* One stream of one device, its workspace and its allocator. Used by one thread at a time: a second thread gets
+ * LK_BUSY. Contexts are independent of each other; weights, tables and batches may be used from several at once. */
+typedef struct lk_context lk_context;
+
+/* Memory of weights, buffers, tables, batches and workspaces (device memory on a GPU). `allocate` returns NULL when it
+ * cannot; `alignment` is a power of two <= 4096. Both may be called from any thread and outlive the context, until
+ * everything made with it is destroyed. Zeroed: the library's own. */
+typedef struct lk_allocator {
+    void* user;
+    void* (*allocate)(void* user, int64_t bytes, int64_t alignment);
+    void (*release)(void* user, void* memory, int64_t bytes);
+} lk_allocator;
+
+typedef struct lk_context_options {
+    uint32_t struct_size;
+    uint32_t abi_version; /* LK_ABI_VERSION */
+    lk_device_kind device_kind;
+    int32_t device_index;
+    lk_cpu_isa cpu_isa; /* CPU only; LK_CPU_AUTO elsewhere */
+    uint32_t reserved;  /* 0 */
+    void* stream;       /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL */
+    lk_allocator allocator;
+} lk_context_options;
+
+/* @retval LK_ABI_MISMATCH abi_version or struct_size is not this library's
+ * @retval LK_DEVICE_UNAVAILABLE no such device
+ * @retval LK_UNSUPPORTED cpu_isa that this processor cannot run
+ * @retval LK_INVALID_ARGUMENT half an allocator, a stream for the CPU, LORAKERNELS_CPU names no path */
+LK_API lk_status lk_context_create(const lk_context_options* options, lk_context** context_out);
+
+/* Waits for the stream, then frees the context. What was made with it stays valid. NULL is allowed.
+ * @retval LK_BUSY another thread is inside a call */
+LK_API lk_status lk_context_destroy(lk_context* context);
+
+/* The context's device; `isa` is the path that this context takes. */
+LK_API lk_status lk_context_describe(const lk_context* context, lk_device_info* info_out);
+
+/* Waits until everything enqueued so far is done. */
+LK_API lk_status lk_context_synchronize(lk_context* context);
+
+/* ---- Memory ----------------------------------------------------------------------------------------------------- */
+
+typedef enum lk_dtype { LK_DTYPE_F32 = 0, LK_DTYPE_F16 = 1, LK_DTYPE_BF16 = 2 } lk_dtype;
+
+/* A view of a row-major matrix: element (r, c) is at data + (r * row_stride + c) * size of dtype. */
+typedef struct lk_matrix {
+    void* data; /* aligned to its dtype; only read where the matrix is an input */
+    int64_t rows;
+    int64_t columns;
+    int64_t row_stride; /* elements, >= columns */
+    lk_dtype dtype;
+    uint32_t reserved; /* 0 */
+} lk_matrix;
+
+/* Device memory. */
+typedef struct lk_buffer lk_buffer;
+
+/* Uninitialised memory, aligned to 4096 bytes. 0 bytes is allowed. */
+LK_API lk_status lk_buffer_create(lk_context* context, int64_t bytes, lk_buffer** buffer_out);
+LK_API lk_status lk_buffer_destroy(lk_buffer* buffer);
+/* Where it lies, in the device's address space. */
+LK_API lk_status lk_buffer_data(const lk_buffer* buffer, void** data_out);
+
+typedef enum lk_copy_kind {
+    LK_COPY_HOST_TO_DEVICE = 0,
+    LK_COPY_DEVICE_TO_HOST = 1,
+    LK_COPY_DEVICE_TO_DEVICE = 2
+} lk_copy_kind;
+
+/* Copies a matrix of any strides to one of the same shape and dtype.
+ * @retval LK_SHAPE_MISMATCH rows, columns or dtype differ */
+LK_API lk_status lk_copy(lk_context* context, const lk_matrix* source, lk_copy_kind kind, const lk_matrix* destination);
+
+/* Device memory that operations of this context use for intermediates. By default the context grows its own, which may
+ * allocate inside an operation. A borrowed workspace (aligned to 256 bytes) makes operations free of allocation, as
+ * graph capture needs; it must stay valid until replaced. NULL and 0: the context's own again.
+ * @retval LK_INVALID_ARGUMENT misaligned, negative size, NULL with a size */
+LK_API lk_status lk_context_set_workspace(lk_context* context, void* data, int64_t bytes);
+
+/* ---- Weights ---------------------------------------------------------------------------------------------------- */
+
+/* Checkpoint formats. The bits of each are described in native/src/formats/. */
+typedef enum lk_format {
+    LK_FORMAT_BNB_NF4 = 1,  /* bitsandbytes NF4, absmax plain or nested (double quantization) */
+    LK_FORMAT_GGUF_Q4_0 = 2 /* GGUF Q4_0: blocks of 32, f16 scale */
+} lk_format;
+
+typedef struct lk_bytes {
+    void* data;   /* host memory; only read by lk_weight_pack */
+    int64_t size; /* bytes */
+} lk_bytes;
+
+/* A weight's tensors, in their checkpoint's own layout.
+ *
+ * LK_FORMAT_BNB_NF4: W[i] = table[q(i)] * absmax[i / group_size] with the flat index i = n * in_features + k.
+ *   codes         u8 [ceil(N*K / 2)], even i in the high nibble
+ *   scales        plain: f32 [ceil(N*K / group_size)] = absmax. Nested: u8, absmax[b] =
+ *                 outer_table[scales[b]] * outer_scales[b / outer_group_size] + outer_offset
+ *   table         f32 [16], or empty for the standard NF4 map
+ *   outer_table   f32 [256], empty when plain
+ *   outer_scales  f32 [ceil(scales / outer_group_size)], empty when plain
+ *   group_size    a power of two, 32 ... 4096; groups run across rows where K is not a multiple of it
+ * LK_FORMAT_GGUF_Q4_0: W = d * (q - 8).
+ *   codes         18 bytes a block of 32: f16 d, 16 bytes of nibbles (low = element j, high = element j + 16)
+ *   group_size    32; in_features is a multiple of 32; everything else empty or 0 */
+typedef struct lk_weight_tensors {
+    uint32_t struct_size;
+    lk_format format;
+    int64_t out_features;
+    int64_t in_features;
+    int64_t group_size;
+    int64_t outer_group_size; /* 0 when plain; bitsandbytes writes 256 */
+    lk_bytes codes;
+    lk_bytes scales;
+    lk_bytes table;
+    lk_bytes outer_table;
+    lk_bytes outer_scales;
+    float outer_offset;
+    uint32_t reserved; /* 0 */
+} lk_weight_tensors;
+
+/* A weight on a device, in the layout that its kernels stream. Immutable, shareable between contexts and threads. */
+typedef struct lk_weight lk_weight;
+
+/* Packs a checkpoint's tensors (host memory) for the context's device; they are not needed afterwards.
+ * @retval LK_INVALID_ARGUMENT a size that does not fit the shape, a group size that the format does not have
+ * @retval LK_UNSUPPORTED unknown format */
+LK_API lk_status lk_weight_pack(lk_context* context, const lk_weight_tensors* tensors, lk_weight** weight_out);
+LK_API lk_status lk_weight_destroy(lk_weight* weight);
+
+/* Fills in everything but the data pointers, which become NULL: the sizes to allocate for lk_weight_unpack.
+ * Set struct_size before the call. */
+LK_API lk_status lk_weight_describe(const lk_weight* weight, lk_weight_tensors* tensors_out);
+/* Device memory that the weight occupies. */
+LK_API lk_status lk_weight_packed_bytes(const lk_weight* weight, int64_t* bytes_out);
+
+/* Writes the checkpoint's bytes back, bit for bit, into host memory of the sizes that lk_weight_describe gives.
+ * @retval LK_SHAPE_MISMATCH a buffer of another size */
+LK_API lk_status lk_weight_unpack(lk_context* context, const lk_weight* weight, const lk_weight_tensors* tensors_out);
+
+/* y[N, K] = the weights, by the producer's sequence of fp32 operations, then rounded to y's dtype. */
+LK_API lk_status lk_dequantize(lk_context* context, const lk_weight* weight, const lk_matrix* y);
+
+typedef struct lk_quantize_options {
+    uint32_t struct_size;
+    lk_format format;         /* LK_FORMAT_BNB_NF4 */
+    int64_t group_size;       /* as the format allows; 64 is bitsandbytes' default */
+    int64_t outer_group_size; /* 0: plain absmax. 256: nested, as bitsandbytes does it */
+} lk_quantize_options;
+
+/* Quantizes w[N, K] (device memory, any dtype) by bitsandbytes' rule: absmax per group, nearest table entry.
+ * @retval LK_UNSUPPORTED a format that can only be read
+ * @retval LK_INVALID_ARGUMENT a non-finite element: its row and column are named */
+LK_API lk_status lk_quantize(lk_context* context, const lk_matrix* w, const lk_quantize_options* options,
+                             lk_weight** weight_out);
+
+/* ---- Matmul ----------------------------------------------------------------------------------------------------- */
+
+/* y[M, N] = x[M, K] * W^T + bias. x and y have the same dtype; bias is [1, N] of any dtype, or NULL.
+ * @retval LK_SHAPE_MISMATCH x.columns != K, y.columns != N, x.rows != y.rows, dtypes differ
+ * @retval LK_OVERLAP y shares memory with x or bias
+ * @retval LK_CAPACITY_EXCEEDED the borrowed workspace is too small; the message says how much is needed */
+LK_API lk_status lk_matmul(lk_context* context, const lk_matrix* x, const lk_weight* weight, const lk_matrix* bias,
+                           const lk_matrix* y);
+
+/* ---- LoRA ------------------------------------------------------------------------------------------------------- */
+
+/* A slice of a module's output columns, [offset, offset + size). */
+typedef struct lk_output_slice {
+    int64_t offset;
+    int64_t size;
+} lk_output_slice;
+
+/* A linear layer that adapters may change. A fused layer (QKV, gate/up) has a slice for each of its parts; a plain one
+ * has one slice, or none: all of its columns. */
+typedef struct lk_lora_module {
+    uint32_t struct_size;
+    int32_t slice_count; /* 0: one slice of all columns */
+    int64_t in_features;
+    int64_t out_features;
+    const lk_output_slice* slices; /* ascending, not overlapping */
+} lk_lora_module;
+
+/* The adapters on a device: factors per (adapter, module, slice). Any adapter may lack any of them, and ranks may
+ * differ everywhere. Thread-safe. */
+typedef struct lk_lora_table lk_lora_table;
+
+/* An op names a module by its index in `modules`. */
+LK_API lk_status lk_lora_table_create(lk_context* context, const lk_lora_module* modules, int32_t module_count,
+                                      lk_lora_table** table_out);
+/* Batches made for the table keep what they use. */
+LK_API lk_status lk_lora_table_destroy(lk_lora_table* table);
+
+/* One low-rank update of an adapter: y[:, slice] += scale * (x * A^T) * B^T. */
+typedef struct lk_lora_factors {
+    uint32_t struct_size;
+    int32_t module;
+    int32_t slice; /* index in the module's slices; 0 for a plain module */
+    float scale;   /* alpha / rank, or alpha / sqrt(rank) for rsLoRA; finite */
+    lk_matrix a;   /* [rank, in_features], host memory, any dtype; rank 1 ... 512 */
+    lk_matrix b;   /* [slice size, rank], host memory, any dtype */
+} lk_lora_factors;
+
+#define LK_LORA_MAX_RANK 512
+
+/* Copies an adapter's factors to the device, all or nothing, and gives it an id > 0 that is never used again.
+ * No (module, slice) may occur twice. 0 factors is an adapter that changes nothing.
+ * @retval LK_SHAPE_MISMATCH factors that do not fit their module; the message names the first
+ * @retval LK_INVALID_ARGUMENT no such module or slice, a rank out of range, one (module, slice) twice */
+LK_API lk_status lk_lora_table_add(lk_context* context, lk_lora_table* table, const lk_lora_factors* factors,
+                                   int32_t factor_count, int64_t* adapter_out);
+
+/* New batches can no longer name the adapter. Batches that hold it keep it until they are set anew or destroyed.
+ * @retval LK_NOT_FOUND never added, or removed before */
+LK_API lk_status lk_lora_table_remove(lk_lora_table* table, int64_t adapter);
+
+/* Bytes of adapters now held on the device, removed ones that a batch still holds included. */
+LK_API lk_status lk_lora_table_bytes(const lk_lora_table* table, int64_t* bytes_out);
+
+/* Which adapters change which rows: made once per step, used by every module. Shareable; setting new contents does not
+ * disturb operations that already run. */
+typedef struct lk_lora_batch lk_lora_batch;
+
+/* What a batch can hold, so that its memory, and a captured graph's addresses, never change. */
+typedef struct lk_lora_batch_options {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    int64_t max_rows;
+    int64_t max_entries;    /* (row, adapter) pairs */
+    int64_t max_segments;   /* distinct adapters */
+    int64_t max_rank_tiles; /* sum over entries of ceil(rank / 8), summed over slices, in the adapter's widest module */
+} lk_lora_batch_options;
+
+/* A new batch has 0 rows. */
+LK_API lk_status lk_lora_batch_create(lk_context* context, lk_lora_table* table, const lk_lora_batch_options* options,
+                                      lk_lora_batch** batch_out);
+LK_API lk_status lk_lora_batch_destroy(lk_lora_batch* batch);
+
+#define LK_ADAPTER_NONE 0
+
+/* Host memory, read during the call. Row r has the entries row_offsets[r] ... row_offsets[r + 1] - 1; an entry adds
+ * weights[e] times adapter adapters[e]. LK_ADAPTER_NONE adds nothing. An adapter may stand on a row more than once. */
+typedef struct lk_lora_assignment {
+    uint32_t struct_size;
+    uint32_t reserved; /* 0 */
+    int64_t rows;
+    const int64_t* row_offsets; /* [rows + 1], ascending from 0; NULL: one entry a row */
+    const int64_t* adapters;    /* [entries] */
+    const float* weights;       /* [entries], finite; NULL: all 1 */
+} lk_lora_assignment;
+
+/* @retval LK_NOT_FOUND an id that the table does not have; the message names row and id
+ * @retval LK_CAPACITY_EXCEEDED more than the batch was created for; it keeps its old contents */
+LK_API lk_status lk_lora_batch_set(lk_context* context, lk_lora_batch* batch, const lk_lora_assignment* assignment);
+
+/* Columns of lk_lora_shrink's result: the largest sum of ranks over a module's slices among the batch's adapters. */
+LK_API lk_status lk_lora_shrink_columns(const lk_lora_batch* batch, int32_t module, int64_t* columns_out);
+
+/* s[e, :] = x[row of e] * A^T for each entry e of the batch, in the order of the assignment; the slices' ranks one
+ * after the other. s is f32 [entries, >= lk_lora_shrink_columns]; what an entry does not fill becomes 0.
+ * @retval LK_SHAPE_MISMATCH x.rows != the batch's rows, x.columns != in_features, s too small or not f32 */
+LK_API lk_status lk_lora_shrink(lk_context* context, const lk_matrix* x, const lk_lora_batch* batch, int32_t module,
+                                const lk_matrix* s);
+
+/* y[row of e, slice] += weight(e) * scale * s[e, slice's ranks] * B^T, entries in their order, one rounding of y. */
+LK_API lk_status lk_lora_expand(lk_context* context, const lk_matrix* s, const lk_lora_batch* batch, int32_t module,
+                                const lk_matrix* y);
+
+/* Shrink and expand in one call: y += the adapters' updates of x. x and y have the same dtype. */
+LK_API lk_status lk_lora_apply(lk_context* context, const lk_matrix* x, const lk_lora_batch* batch, int32_t module,
+                               const lk_matrix* y);
+
+/* ---- Linear ----------------------------------------------------------------------------------------------------- */
+
+/* y = x * W^T + the adapters' updates + bias, rounded once. `bias` may be NULL, and `batch` too (then `module` is not
+ * looked at). The errors are those of lk_matmul and lk_lora_apply. */
+LK_API lk_status lk_linear(lk_context* context, const lk_matrix* x, const lk_weight* weight, const lk_lora_batch* batch,
+                           int32_t module, const lk_matrix* bias, const lk_matrix* y);
+
+typedef struct lk_workspace_query {
+    uint32_t struct_size;
+    uint32_t reserved;   /* 0 */
+    int64_t rows;        /* the most rows that x will have */
+    int64_t in_features; /* the largest of the modules to be computed */
+    int64_t out_features;
+    const lk_lora_batch* batch; /* whose capacities to count in, or NULL */
+} lk_workspace_query;
+
+/* A workspace that suffices for every operation of the given size, whatever the thread count. */
+LK_API lk_status lk_workspace_bytes(lk_context* context, const lk_workspace_query* query, int64_t* bytes_out);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LORAKERNELS_H */
