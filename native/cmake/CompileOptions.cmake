@@ -1,6 +1,9 @@
 # What every native target is compiled with: link lorakernels_compile_options.
 add_library(lorakernels_compile_options INTERFACE)
 
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_C_STANDARD 11)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_C_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
@@ -9,9 +12,6 @@ set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG -g")
 set(CMAKE_C_FLAGS_RELEASE "-O3 -DNDEBUG -g")
-
-target_compile_features(lorakernels_compile_options INTERFACE cxx_std_20)
-set(CMAKE_C_STANDARD 11)
 
 # The same source gives the same bits on every machine, so no fused multiply-add where the source has none, and nothing
 # that -ffast-math would allow.
@@ -31,4 +31,5 @@ if(LORAKERNELS_SANITIZE)
     set(sanitizer_options -fsanitize=${LORAKERNELS_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_compile_options(lorakernels_compile_options INTERFACE ${sanitizer_options})
     target_link_options(lorakernels_compile_options INTERFACE ${sanitizer_options})
+    target_compile_definitions(lorakernels_compile_options INTERFACE _GLIBCXX_ASSERTIONS)
 endif()
