@@ -8,6 +8,9 @@ namespace LoraKernels.Interop;
 /// <summary>Finds, loads and checks the native library for the imports of <see cref="NativeMethods"/>.</summary>
 internal static unsafe class NativeLibraryLoader
 {
+    private static readonly Lock Gate = new();
+    private static nint _library;
+
     // The runtime allows one resolver an assembly, and a module initializer runs once, before any import can.
     [ModuleInitializer]
     [SuppressMessage("Usage", "CA2255", Justification = "The resolver must be there before the first import is bound.")]
@@ -41,8 +44,19 @@ internal static unsafe class NativeLibraryLoader
             $"{NativeLibrarySearch.OverrideVariable} to its full path.");
     }
 
-    private static nint Resolve(string libraryName, Assembly assembly, DllImportSearchPath? searchPath) =>
-        libraryName == NativeLibrarySearch.LibraryName ? Load(NativeLibrarySearch.FromEnvironment()) : 0;
+    // Asked once for each import. All of them must bind to one library, also when the environment changes in between.
+    private static nint Resolve(string libraryName, Assembly assembly, DllImportSearchPath? searchPath)
+    {
+        if (libraryName != NativeLibrarySearch.LibraryName)
+            return 0;
+
+        lock (Gate)
+        {
+            if (_library == 0)
+                _library = Load(NativeLibrarySearch.FromEnvironment());
+            return _library;
+        }
+    }
 
     // Whoever sets the variable wants that library: silently running another one would hide the mistake.
     private static nint LoadOverride(string path)
