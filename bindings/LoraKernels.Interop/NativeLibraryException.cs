@@ -1,6 +1,6 @@
 namespace LoraKernels;
 
-/// <summary>The native library <c>lorakernels</c> was not found, could not be loaded, or is of another version.</summary>
+/// <summary>The native library was not found, could not be loaded, or is of another version.</summary>
 /// <remarks>Thrown by whatever first needs the library, and again by each later call until it can be loaded.</remarks>
 public sealed class NativeLibraryException : Exception
 {
@@ -8,7 +8,7 @@ public sealed class NativeLibraryException : Exception
         : base(Describe(problem, attempts, fix)) =>
         Attempts = attempts;
 
-    /// <summary>What was tried, in order: each entry is a path or library name, a colon, and why it did not serve.</summary>
+    /// <summary>What was tried, in order: each a path or library name, a colon, and why it did not serve.</summary>
     public IReadOnlyList<string> Attempts { get; }
 
     private static string Describe(string problem, IReadOnlyList<string> attempts, string fix) =>

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace LoraKernels.Interop;
 
 /// <summary>Where the native library is looked for, in order.</summary>
-/// <param name="Override">Value of <see cref="OverrideVariable"/>, or null. A set one is the only place looked at.</param>
+/// <param name="Override">Value of <see cref="OverrideVariable"/>, or null. If set, nothing else is tried.</param>
 /// <param name="Folders">Folders that hold the library itself or <c>runtimes/&lt;rid&gt;/native/</c>.</param>
 /// <param name="Fallback">Library name left to the runtime's own probing after the folders, or null for none.</param>
 internal sealed record NativeLibrarySearch(string? Override, IReadOnlyList<string> Folders, string? Fallback)
@@ -35,7 +35,8 @@ internal sealed record NativeLibrarySearch(string? Override, IReadOnlyList<strin
         }
     }
 
-    // A library built against one distribution's runtime reports that distribution; packages use the portable name.
+    /// <summary>Names of this platform in packages: the runtime's own, which may name a distribution, and the portable
+    /// one.</summary>
     public static IReadOnlyList<string> RuntimeIdentifiers()
     {
         string reported = RuntimeInformation.RuntimeIdentifier;
@@ -50,7 +51,7 @@ internal sealed record NativeLibrarySearch(string? Override, IReadOnlyList<strin
     [UnconditionalSuppressMessage(
         "SingleFile",
         "IL3000",
-        Justification = "In a single file the location is empty, and AppContext.BaseDirectory is the folder to look in.")]
+        Justification = "In a single file the location is empty, and the application's folder is looked in.")]
     private static string[] ApplicationFolders()
     {
         string? besideAssembly = Path.GetDirectoryName(typeof(NativeLibrarySearch).Assembly.Location);

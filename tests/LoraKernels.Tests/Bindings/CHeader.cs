@@ -7,7 +7,7 @@ internal sealed record CHeader(
     IReadOnlyList<CStruct> Structs,
     IReadOnlyList<CFunction> Functions)
 {
-    /// <exception cref="FormatException">Something in the text is not understood; the message names the line.</exception>
+    /// <exception cref="FormatException">Something is not understood; the message names the line.</exception>
     public static CHeader Parse(string text, params string[] defined) =>
         CHeaderParser.Parse(CPreprocessor.Run(text, defined));
 

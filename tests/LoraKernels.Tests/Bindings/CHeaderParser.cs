@@ -8,6 +8,10 @@ internal sealed class CHeaderParser
     private static readonly string[] BuiltinTypes =
         ["void", "char", "int32_t", "uint32_t", "int64_t", "uint64_t", "float", "double"];
 
+    // What may stand where a name is due, and would quietly become one.
+    private static readonly string[] Keywords =
+        ["const", "volatile", "restrict", "struct", "enum", "union", "unsigned", "signed", "short", "int", "long"];
+
     private readonly IReadOnlyList<CToken> _tokens;
     private readonly HashSet<string> _types = [.. BuiltinTypes];
     private readonly List<CEnum> _enums = [];
@@ -163,9 +167,11 @@ internal sealed class CHeaderParser
 
     private string TakeIdentifier()
     {
-        if (!char.IsAsciiLetter(Peek()[0]) || _next == _tokens.Count)
+        string name = Peek();
+        if (_next == _tokens.Count || !(char.IsAsciiLetter(name[0]) || name[0] == '_') || Keywords.Contains(name))
             throw Error("a name");
-        return _tokens[_next++].Text;
+        _next++;
+        return name;
     }
 
     private long TakeInteger()

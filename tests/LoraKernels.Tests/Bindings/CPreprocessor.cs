@@ -10,7 +10,7 @@ internal readonly record struct CToken(string Text, int Line);
 /// <summary>What is left of a header for the parser.</summary>
 internal sealed record CPreprocessed(IReadOnlyList<CToken> Tokens, IReadOnlyList<CConstant> Constants);
 
-/// <summary>The little of the C preprocessor that a dull header needs. Anything else is an error, never a guess.</summary>
+/// <summary>The part of the C preprocessor that a dull header needs. Anything else is an error, not a guess.</summary>
 internal sealed partial class CPreprocessor
 {
     private readonly List<CToken> _tokens = [];

@@ -93,6 +93,10 @@ internal static class HeaderMutations
     private static IEnumerable<(string What, IReadOnlyList<T> Mutant)> Swaps<T>(string owner, IReadOnlyList<T> list)
     {
         for (int i = 0; i + 1 < list.Count; i++)
-            yield return ($"{owner}: {list[i]} and the next swapped", [.. list.Take(i), list[i + 1], list[i], .. list.Skip(i + 2)]);
+        {
+            yield return (
+                $"{owner}: {list[i]} and the next swapped",
+                [.. list.Take(i), list[i + 1], list[i], .. list.Skip(i + 2)]);
+        }
     }
 }
