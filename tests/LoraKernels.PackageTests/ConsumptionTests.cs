@@ -1,0 +1,34 @@
+using NUnit.Framework;
+
+namespace LoraKernels.PackageTests;
+
+/// <summary>Uses the packages as somebody does who has nothing but them.</summary>
+public sealed class ConsumptionTests
+{
+    /// <summary>A program with two package references computes on the CPU.</summary>
+    [Test]
+    public void AProgramOutsideTheTreeRunsOnThePackages()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(PackedFeed.Scratch, "consumer")).FullName;
+        foreach (string file in Directory.GetFiles(Path.Combine(TestContext.CurrentContext.TestDirectory, "Consumer")))
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+
+        DotnetCommand.Run(folder, "build", "-c", "Release", "-o", "out", $"-p:LoraKernelsVersion={PackedFeed.Version}");
+        string output = DotnetCommand.Run(folder, "out/Consumer.dll");
+
+        Assert.That(output.Trim().ReplaceLineEndings("\n"), Is.EqualTo("device Cpu\ny 64 128 192\ncheckpoints ok"));
+    }
+
+    /// <summary>The command line installs as a .NET tool, finds its native library and describes the CPU.</summary>
+    [Test]
+    public void TheToolInstallsAndRuns()
+    {
+        string folder = Path.Combine(PackedFeed.Scratch, "tool");
+        DotnetCommand.Run(
+            PackedFeed.Scratch, "tool", "install", "LoraKernels.Cli", "--tool-path", folder, "--version", PackedFeed.Version);
+
+        string output = DotnetCommand.RunProgram(Path.Combine(folder, "lorakernels"), PackedFeed.Scratch, "info", "--json");
+
+        Assert.That(output, Does.Contain("liblorakernels.so").And.Contain(folder));
+    }
+}
