@@ -11,6 +11,22 @@ internal static unsafe class NativeLibraryLoader
     private static readonly Lock Gate = new();
     private static nint _library;
 
+    /// <summary>The library, loaded by the first who asks.</summary>
+    /// <exception cref="NativeLibraryException">None loads, or the one that does is of another ABI version.</exception>
+    // All imports must bind to one library, also when the environment changes in between.
+    public static nint Library
+    {
+        get
+        {
+            lock (Gate)
+            {
+                if (_library == 0)
+                    _library = Load(NativeLibrarySearch.FromEnvironment());
+                return _library;
+            }
+        }
+    }
+
     // The runtime allows one resolver an assembly, and a module initializer runs once, before any import can.
     [ModuleInitializer]
     [SuppressMessage("Usage", "CA2255", Justification = "The resolver must be there before the first import is bound.")]
@@ -44,19 +60,9 @@ internal static unsafe class NativeLibraryLoader
             $"{NativeLibrarySearch.OverrideVariable} to its full path.");
     }
 
-    // Asked once for each import. All of them must bind to one library, also when the environment changes in between.
-    private static nint Resolve(string libraryName, Assembly assembly, DllImportSearchPath? searchPath)
-    {
-        if (libraryName != NativeLibrarySearch.LibraryName)
-            return 0;
-
-        lock (Gate)
-        {
-            if (_library == 0)
-                _library = Load(NativeLibrarySearch.FromEnvironment());
-            return _library;
-        }
-    }
+    // Asked once for each import.
+    private static nint Resolve(string libraryName, Assembly assembly, DllImportSearchPath? searchPath) =>
+        libraryName == NativeLibrarySearch.LibraryName ? Library : 0;
 
     // Whoever sets the variable wants that library: silently running another one would hide the mistake.
     private static nint LoadOverride(string path)
