@@ -1,0 +1,27 @@
+namespace LoraKernels;
+
+/// <summary>What computes. The values are those of <c>lk_device_kind</c>.</summary>
+public enum DeviceKind
+{
+    /// <summary>The processors of this machine.</summary>
+    Cpu = 0,
+
+    /// <summary>A GPU with a CUDA driver.</summary>
+    Cuda = 1,
+}
+
+/// <summary>The instruction set path of a CPU device. The values are those of <c>lk_cpu_isa</c>.</summary>
+public enum CpuIsa
+{
+    /// <summary>
+    /// What the environment variable <c>LORAKERNELS_CPU</c> names (<c>reference</c> or <c>portable</c>) if it is set,
+    /// else the fastest path that this processor runs.
+    /// </summary>
+    Auto = 0,
+
+    /// <summary>Scalar code on one thread, as simple as can be: to check the other paths against.</summary>
+    Reference = 1,
+
+    /// <summary>Blocked and threaded code for any processor that the library was compiled for.</summary>
+    Portable = 2,
+}

@@ -1,0 +1,41 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace LoraKernels.Native;
+
+/// <summary>
+/// Holds a native object for the length of a call: when another thread disposes it meanwhile, it is destroyed after the
+/// call.
+/// </summary>
+internal readonly unsafe ref struct Lease : IDisposable
+{
+    private readonly NativeHandle? _handle;
+
+    /// <param name="handle">What the call uses; null for nothing.</param>
+    /// <exception cref="ObjectDisposedException">The handle is disposed; the public type is named.</exception>
+    public Lease(NativeHandle? handle)
+    {
+        if (handle is null)
+            return;
+        if (handle.IsDisposed)
+            Throw(handle);
+        bool added = false;
+        try
+        {
+            handle.DangerousAddRef(ref added);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Disposed since the check above; the runtime's exception would name the internal type.
+            Throw(handle);
+        }
+        _handle = handle;
+        Pointer = (void*)handle.DangerousGetHandle();
+    }
+
+    public void* Pointer { get; }
+
+    public void Dispose() => _handle?.DangerousRelease();
+
+    [DoesNotReturn]
+    private static void Throw(NativeHandle handle) => throw new ObjectDisposedException(handle.PublicName);
+}
