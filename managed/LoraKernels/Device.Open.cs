@@ -1,0 +1,113 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using LoraKernels.Interop;
+using LoraKernels.Native;
+
+namespace LoraKernels;
+
+public sealed partial class Device
+{
+    private const string AllowedNames =
+        "allowed are cpu, cpu:reference, cpu:portable, cuda and cuda:N with N = 0, 1, …";
+
+    /// <summary>The first CUDA device if there is one, else the CPU.</summary>
+    /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
+    /// <exception cref="LoraKernelsException">The device cannot be opened; the message says why.</exception>
+    public static Device Open() => Count(DeviceKind.Cuda) > 0
+        ? new Device(DeviceKind.Cuda, 0, CpuIsa.Auto)
+        : OpenCpu();
+
+    /// <summary>Opens a device by name.</summary>
+    /// <param name="name">
+    /// <c>cpu</c> (the fastest path), <c>cpu:reference</c>, <c>cpu:portable</c>, <c>cuda</c> (the first) or
+    /// <c>cuda:1</c>; upper case is as good.
+    /// </param>
+    /// <exception cref="ArgumentException">Another name; the message lists what is allowed.</exception>
+    /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
+    /// <exception cref="LoraKernelsException">
+    /// <see cref="LoraKernelsStatus.DeviceUnavailable"/>: there is no such device here, and why.
+    /// </exception>
+    public static Device Open(string name)
+    {
+        (DeviceKind kind, int index, CpuIsa isa) = ParseName(name);
+        return new Device(kind, index, isa);
+    }
+
+    /// <summary>Opens the CPU.</summary>
+    /// <param name="isa">The code path.</param>
+    /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
+    /// <exception cref="LoraKernelsException">
+    /// <see cref="LoraKernelsStatus.Unsupported"/>: a path that this processor cannot run;
+    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: an unknown path, also in <c>LORAKERNELS_CPU</c>.
+    /// </exception>
+    public static Device OpenCpu(CpuIsa isa = CpuIsa.Auto) => new(DeviceKind.Cpu, 0, isa);
+
+    /// <summary>The devices of a kind; none is an answer, and <see cref="TryDescribe"/> then says why.</summary>
+    /// <param name="kind">What to look for.</param>
+    /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
+    /// <exception cref="LoraKernelsException"><see cref="LoraKernelsStatus.InvalidArgument"/>: unknown kind.</exception>
+    public static IReadOnlyList<DeviceInfo> Enumerate(DeviceKind kind)
+    {
+        int count = Count(kind);
+        var devices = new List<DeviceInfo>(count);
+        for (int index = 0; index < count; index++)
+        {
+            if (!TryDescribe(kind, index, out DeviceInfo? info, out string? whyNot))
+                throw new LoraKernelsException(LoraKernelsStatus.DeviceUnavailable, whyNot);
+            devices.Add(info);
+        }
+        return devices;
+    }
+
+    /// <summary>A device's figures, or why there is none.</summary>
+    /// <param name="kind">What to look for.</param>
+    /// <param name="index">Which one of its kind, from 0.</param>
+    /// <param name="info">The device, or null.</param>
+    /// <param name="whyNot">What is missing: driver, device or build option; or null.</param>
+    /// <returns>Whether there is such a device.</returns>
+    /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
+    /// <exception cref="LoraKernelsException">
+    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: unknown kind or negative index.
+    /// </exception>
+    public static unsafe bool TryDescribe(
+        DeviceKind kind, int index, [NotNullWhen(true)] out DeviceInfo? info, [NotNullWhen(false)] out string? whyNot)
+    {
+        var native = new lk_device_info { struct_size = (uint)sizeof(lk_device_info) };
+        lk_status status = NativeMethods.lk_device_describe((lk_device_kind)kind, index, &native);
+        if (status == lk_status.LK_DEVICE_UNAVAILABLE)
+        {
+            info = null;
+            whyNot = NativeCall.Failure(status).Message;
+            return false;
+        }
+        NativeCall.Check(status);
+        info = NativeCall.Info(native);
+        whyNot = null;
+        return true;
+    }
+
+    internal static (DeviceKind Kind, int Index, CpuIsa Isa) ParseName(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        int colon = name.IndexOf(':', StringComparison.Ordinal);
+        string kind = (colon < 0 ? name : name[..colon]).ToUpperInvariant();
+        string? detail = colon < 0 ? null : name[(colon + 1)..].ToUpperInvariant();
+        return (kind, detail) switch
+        {
+            ("CPU", null) => (DeviceKind.Cpu, 0, CpuIsa.Auto),
+            ("CPU", "REFERENCE") => (DeviceKind.Cpu, 0, CpuIsa.Reference),
+            ("CPU", "PORTABLE") => (DeviceKind.Cpu, 0, CpuIsa.Portable),
+            ("CUDA", null) => (DeviceKind.Cuda, 0, CpuIsa.Auto),
+            ("CUDA", _) when int.TryParse(detail, NumberStyles.None, CultureInfo.InvariantCulture, out int index) =>
+                (DeviceKind.Cuda, index, CpuIsa.Auto),
+            _ => throw new ArgumentException($"'{name}' names no device; {AllowedNames}", nameof(name)),
+        };
+    }
+
+    private static unsafe int Count(DeviceKind kind)
+    {
+        int count;
+        NativeCall.Check(NativeMethods.lk_device_count((lk_device_kind)kind, &count));
+        return count;
+    }
+}

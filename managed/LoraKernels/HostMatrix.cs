@@ -1,0 +1,69 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace LoraKernels;
+
+/// <summary>A dense row-major matrix in host memory, as bytes in this machine's order.</summary>
+public sealed class HostMatrix
+{
+    /// <summary>Describes existing bytes; they are not copied and must not change.</summary>
+    /// <param name="data"><paramref name="rows"/> × <paramref name="columns"/> elements, at any alignment.</param>
+    /// <param name="rows">Rows, 0 or more.</param>
+    /// <param name="columns">Columns, 0 or more.</param>
+    /// <param name="dtype">The element type.</param>
+    /// <exception cref="ArgumentException">Another number of bytes.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A negative or too large size, or an unknown type.</exception>
+    public HostMatrix(ReadOnlyMemory<byte> data, long rows, long columns, DType dtype)
+    {
+        long bytes = DeviceTensor.CountBytes(rows, columns, dtype.Size());
+        if (data.Length != bytes)
+        {
+            throw new ArgumentException(
+                string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"data has {data.Length} bytes; a {dtype} matrix [{rows}, {columns}] has {bytes}"),
+                nameof(data));
+        }
+        Data = data;
+        Rows = rows;
+        Columns = columns;
+        DType = dtype;
+    }
+
+    /// <summary>The elements' bytes, row by row.</summary>
+    public ReadOnlyMemory<byte> Data { get; }
+
+    /// <summary>Rows.</summary>
+    public long Rows { get; }
+
+    /// <summary>Columns.</summary>
+    public long Columns { get; }
+
+    /// <summary>The element type.</summary>
+    public DType DType { get; }
+
+    /// <summary>Copies elements.</summary>
+    /// <typeparam name="T"><see cref="float"/>, <see cref="Half"/> or <see cref="BFloat16"/>.</typeparam>
+    /// <param name="values">The elements, row by row.</param>
+    /// <param name="rows">Rows, 0 or more.</param>
+    /// <param name="columns">Columns, 0 or more.</param>
+    /// <exception cref="ArgumentException">Another number of values.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A negative or too large size.</exception>
+    /// <exception cref="NotSupportedException"><typeparamref name="T"/> is another type.</exception>
+    public static HostMatrix From<T>(ReadOnlySpan<T> values, long rows, long columns)
+        where T : unmanaged
+    {
+        DType dtype = DTypes.Of<T>();
+        DeviceTensor.CountBytes(rows, columns, dtype.Size());
+        DeviceTensor.RequireCount(values.Length, rows, columns, nameof(values));
+        return new HostMatrix(MemoryMarshal.AsBytes(values).ToArray(), rows, columns, dtype);
+    }
+
+    /// <inheritdoc cref="From{T}(ReadOnlySpan{T}, long, long)"/>
+    public static HostMatrix From<T>(T[] values, long rows, long columns)
+        where T : unmanaged
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return From<T>(values.AsSpan(), rows, columns);
+    }
+}

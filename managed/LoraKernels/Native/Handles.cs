@@ -1,0 +1,99 @@
+using LoraKernels.Interop;
+
+namespace LoraKernels.Native;
+
+// What was made with a context stays valid without it (see lorakernels.h), so only a batch has a parent: its table's
+// native handle answers "removed adapter" for as long as the batch can be set.
+
+/// <summary>Owns an lk_context, and the workspace that the context was told to use.</summary>
+internal sealed unsafe class ContextHandle(lk_context* context) : NativeHandle(context)
+{
+    private BufferHandle? _workspace;
+
+    public override string PublicName => nameof(DeviceStream);
+
+    /// <summary>Keeps a workspace until it is replaced or the context destroyed. The context must know it already.</summary>
+    public void KeepWorkspace(BufferHandle? workspace)
+    {
+        bool added = false;
+        workspace?.DangerousAddRef(ref added);
+        LetGo(Interlocked.Exchange(ref _workspace, workspace));
+    }
+
+    protected override lk_status Destroy(void* pointer) => NativeMethods.lk_context_destroy((lk_context*)pointer);
+
+    protected override void ReleaseDependencies()
+    {
+        LetGo(Interlocked.Exchange(ref _workspace, null));
+        base.ReleaseDependencies();
+    }
+
+    private static void LetGo(BufferHandle? workspace)
+    {
+        if (workspace is null)
+            return;
+        workspace.DangerousRelease();
+        workspace.Dispose();
+    }
+}
+
+/// <summary>Owns an lk_buffer.</summary>
+internal sealed unsafe class BufferHandle(lk_buffer* buffer) : NativeHandle(buffer)
+{
+    public override string PublicName => "DeviceTensor";
+
+    protected override lk_status Destroy(void* pointer) => NativeMethods.lk_buffer_destroy((lk_buffer*)pointer);
+
+    /// <summary>New, uninitialised device memory, and where it lies.</summary>
+    public static BufferHandle Create(DeviceStream stream, long bytes, out nint data)
+    {
+        using var context = new Lease(stream.Handle);
+        lk_buffer* buffer;
+        NativeCall.Check(NativeMethods.lk_buffer_create((lk_context*)context.Pointer, bytes, &buffer));
+        var handle = new BufferHandle(buffer);
+        try
+        {
+            void* start;
+            NativeCall.Check(NativeMethods.lk_buffer_data(buffer, &start));
+            data = (nint)start;
+            return handle;
+        }
+        catch
+        {
+            handle.Dispose();
+            throw;
+        }
+    }
+}
+
+/// <summary>A slice's share of the memory that it is cut from.</summary>
+internal sealed unsafe class SliceHandle(NativeHandle memory) : NativeHandle(null, memory)
+{
+    public override string PublicName => "DeviceTensor";
+
+    protected override lk_status Destroy(void* pointer) => lk_status.LK_OK;
+}
+
+/// <summary>Owns an lk_weight.</summary>
+internal sealed unsafe class WeightHandle(lk_weight* weight) : NativeHandle(weight)
+{
+    public override string PublicName => nameof(QuantizedWeight);
+
+    protected override lk_status Destroy(void* pointer) => NativeMethods.lk_weight_destroy((lk_weight*)pointer);
+}
+
+/// <summary>Owns an lk_lora_table.</summary>
+internal sealed unsafe class TableHandle(lk_lora_table* table) : NativeHandle(table)
+{
+    public override string PublicName => nameof(LoraTable);
+
+    protected override lk_status Destroy(void* pointer) => NativeMethods.lk_lora_table_destroy((lk_lora_table*)pointer);
+}
+
+/// <summary>Owns an lk_lora_batch; its table's handle outlives it.</summary>
+internal sealed unsafe class BatchHandle(lk_lora_batch* batch, TableHandle table) : NativeHandle(batch, table)
+{
+    public override string PublicName => nameof(LoraBatch);
+
+    protected override lk_status Destroy(void* pointer) => NativeMethods.lk_lora_batch_destroy((lk_lora_batch*)pointer);
+}
