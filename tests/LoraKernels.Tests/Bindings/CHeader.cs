@@ -15,21 +15,27 @@ internal sealed record CHeader(
     public static CHeader ReadLibraryHeader() => Parse(File.ReadAllText(Repository.HeaderPath), "LK_BINDGEN");
 }
 
-/// <summary>An object-like macro with an integer for its value.</summary>
-internal sealed record CConstant(string Name, long Value);
+/// <summary>Anything that a header gives a name.</summary>
+internal interface ICNamed
+{
+    string Name { get; }
+}
 
-internal sealed record CEnum(string Name, IReadOnlyList<CConstant> Enumerators);
+/// <summary>An enumerator, or an object-like macro with an integer for its value.</summary>
+internal sealed record CConstant(string Name, long Value) : ICNamed;
+
+internal sealed record CEnum(string Name, IReadOnlyList<CConstant> Enumerators) : ICNamed;
 
 /// <summary>A struct; one that is only declared, and passed by pointer, has no fields.</summary>
-internal sealed record CStruct(string Name, IReadOnlyList<CVariable> Fields)
+internal sealed record CStruct(string Name, IReadOnlyList<CVariable> Fields) : ICNamed
 {
     public bool IsOpaque => Fields.Count == 0;
 }
 
-internal sealed record CFunction(string Name, CType Result, IReadOnlyList<CVariable> Parameters);
+internal sealed record CFunction(string Name, CType Result, IReadOnlyList<CVariable> Parameters) : ICNamed;
 
 /// <summary>A field or a parameter.</summary>
-internal sealed record CVariable(string Name, CType Type);
+internal sealed record CVariable(string Name, CType Type) : ICNamed;
 
 internal abstract record CType;
 

@@ -80,22 +80,24 @@ internal static class HeaderMutations
         IReadOnlyList<T> list,
         Func<T, IEnumerable<(string What, T Mutant)>> mutate,
         T added)
+        where T : ICNamed
     {
-        yield return ($"{prefix}{added} added", [.. list, added]);
+        yield return ($"{prefix}{added.Name} added", [.. list, added]);
         for (int i = 0; i < list.Count; i++)
         {
-            yield return ($"{prefix}{list[i]} removed", [.. list.Take(i), .. list.Skip(i + 1)]);
+            yield return ($"{prefix}{list[i].Name} removed", [.. list.Take(i), .. list.Skip(i + 1)]);
             foreach ((string what, T mutant) in mutate(list[i]))
                 yield return (what, [.. list.Take(i), mutant, .. list.Skip(i + 1)]);
         }
     }
 
     private static IEnumerable<(string What, IReadOnlyList<T> Mutant)> Swaps<T>(string owner, IReadOnlyList<T> list)
+        where T : ICNamed
     {
         for (int i = 0; i + 1 < list.Count; i++)
         {
             yield return (
-                $"{owner}: {list[i]} and the next swapped",
+                $"{owner}.{list[i].Name} and the next swapped",
                 [.. list.Take(i), list[i + 1], list[i], .. list.Skip(i + 2)]);
         }
     }
