@@ -1,0 +1,142 @@
+// Contexts, buffers, copies, workspaces.
+#include "core/context.h"
+
+#include "abi/checks.h"
+#include "devices/devices.h"
+
+using namespace lk;
+using namespace lk::abi;
+
+namespace {
+
+lk_allocator allocator_of(const lk_context_options& options) {
+    const lk_allocator& given = options.allocator;
+    if ((given.allocate == nullptr) != (given.release == nullptr)) {
+        fail(LK_INVALID_ARGUMENT, "options.allocator.%s: is NULL; set both functions or neither",
+             given.allocate == nullptr ? "allocate" : "release");
+    }
+    return given.allocate == nullptr ? default_allocator() : given;
+}
+
+}  // namespace
+
+lk_status lk_context_create(const lk_context_options* options, lk_context** context_out) {
+    return guard([&] {
+        require(options, "options");
+        require(context_out, "context_out");
+        require_size(options->struct_size, sizeof *options, "options");
+        if (options->abi_version != LK_ABI_VERSION) {
+            fail(LK_ABI_MISMATCH, "options.abi_version: is %u, this library (%s) has %u; caller and library differ",
+                 options->abi_version, lk_version(), LK_ABI_VERSION);
+        }
+        check_reserved(options->reserved, "options.reserved");
+        if (options->device_kind != LK_DEVICE_CPU && options->device_kind != LK_DEVICE_CUDA) {
+            fail(LK_INVALID_ARGUMENT, "options.device_kind: is %d; allowed are LK_DEVICE_CPU (0), LK_DEVICE_CUDA (1)",
+                 static_cast<int>(options->device_kind));
+        }
+        const lk_allocator allocator = allocator_of(*options);
+        *context_out = new lk_context(open_device(*options, allocator), allocator);
+    });
+}
+
+lk_status lk_context_destroy(lk_context* context) {
+    return guard([&] {
+        if (context == nullptr) return;
+        {
+            const ContextLock lock(context);
+            lock->backend->synchronize();
+        }
+        delete context;
+    });
+}
+
+lk_status lk_context_describe(const lk_context* context, lk_device_info* info_out) {
+    return guard([&] {
+        require(context, "context");
+        require_struct(info_out, "info_out");
+        lk_device_info info{};
+        info.struct_size = sizeof info;
+        context->backend->describe(info);
+        *info_out = info;
+    });
+}
+
+lk_status lk_context_synchronize(lk_context* context) {
+    return guard([&] {
+        const ContextLock lock(context);
+        lock->backend->synchronize();
+    });
+}
+
+lk_status lk_buffer_create(lk_context* context, int64_t bytes, lk_buffer** buffer_out) {
+    return guard([&] {
+        const ContextLock lock(context);
+        require(buffer_out, "buffer_out");
+        if (bytes < 0)
+            fail(LK_INVALID_ARGUMENT, "bytes: is %lld; it cannot be negative", static_cast<long long>(bytes));
+        *buffer_out = new lk_buffer(Block(lock->allocator, bytes, 4096, "a buffer"));
+    });
+}
+
+lk_status lk_buffer_destroy(lk_buffer* buffer) {
+    return guard([&] { delete buffer; });
+}
+
+lk_status lk_buffer_data(const lk_buffer* buffer, void** data_out) {
+    return guard([&] {
+        require(buffer, "buffer");
+        require(data_out, "data_out");
+        *data_out = buffer->memory.data();
+    });
+}
+
+lk_status lk_copy(lk_context* context, const lk_matrix* source, lk_copy_kind kind, const lk_matrix* destination) {
+    return guard([&] {
+        const ContextLock lock(context);
+        check_matrix(source, "source");
+        check_matrix(destination, "destination");
+        if (kind < LK_COPY_HOST_TO_DEVICE || kind > LK_COPY_DEVICE_TO_DEVICE) {
+            fail(LK_INVALID_ARGUMENT, "kind: is %d; allowed are host to device (0), back (1), on the device (2)",
+                 static_cast<int>(kind));
+        }
+        check_rows(*destination, "destination", source->rows, "source has");
+        check_columns(*destination, "destination", source->columns, "source has");
+        if (source->dtype != destination->dtype) {
+            fail(LK_SHAPE_MISMATCH, "destination.dtype: is %s, source has %s; lk_copy does not convert",
+                 name_of(destination->dtype), name_of(source->dtype));
+        }
+        check_no_overlap(*destination, "destination", *source, "source");
+        lock->backend->copy(*source, kind, *destination);
+    });
+}
+
+lk_status lk_context_set_workspace(lk_context* context, void* data, int64_t bytes) {
+    return guard([&] {
+        const ContextLock lock(context);
+        if (bytes < 0 || (data == nullptr) != (bytes == 0)) {
+            fail(LK_INVALID_ARGUMENT, "bytes: is %lld with data %p; give both, or NULL and 0 for the context's own",
+                 static_cast<long long>(bytes), data);
+        }
+        if (reinterpret_cast<uintptr_t>(data) % Workspace::kAlignment != 0) {
+            fail(LK_INVALID_ARGUMENT, "data: is %p; a workspace is aligned to %lld bytes", data,
+                 static_cast<long long>(Workspace::kAlignment));
+        }
+        lock->workspace.borrow(data, bytes);
+    });
+}
+
+lk_status lk_workspace_bytes(lk_context* context, const lk_workspace_query* query, int64_t* bytes_out) {
+    return guard([&] {
+        const ContextLock lock(context);
+        require_struct(query, "query");
+        require(bytes_out, "bytes_out");
+        check_reserved(query->reserved, "query.reserved");
+        check_extent(query->rows, "query.rows");
+        check_extent(query->in_features, "query.in_features");
+        check_extent(query->out_features, "query.out_features");
+        const bool has_batch = query->batch != nullptr;
+        *bytes_out = lock->backend->workspace_bytes(query->rows, query->in_features,
+                                                    has_batch ? query->batch->capacities.max_entries : 0,
+                                                    has_batch ? query->batch->capacities.max_rank_tiles : 0);
+    });
+}

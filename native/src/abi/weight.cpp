@@ -1,0 +1,165 @@
+// Weights: packing, unpacking, dequantization, quantization.
+#include <memory>
+#include <vector>
+
+#include "abi/checks.h"
+#include "core/context.h"
+
+using namespace lk;
+using namespace lk::abi;
+
+namespace {
+
+const Format& format_of(lk_format id, const char* name) {
+    const Format* format = find_format(id);
+    if (format == nullptr) {
+        fail(LK_UNSUPPORTED, "%s: is %d; this library has bitsandbytes NF4 (%d) and GGUF Q4_0 (%d)", name,
+             static_cast<int>(id), LK_FORMAT_BNB_NF4, LK_FORMAT_GGUF_Q4_0);
+    }
+    return *format;
+}
+
+void check_shape(const lk_weight_tensors& tensors) {
+    check_extent(tensors.out_features, "tensors.out_features");
+    check_extent(tensors.in_features, "tensors.in_features");
+}
+
+void check_buffers(const lk_weight_tensors& tensors) {
+    check_bytes(tensors.codes, "codes");
+    check_bytes(tensors.scales, "scales");
+    check_bytes(tensors.table, "table");
+    check_bytes(tensors.outer_table, "outer_table");
+    check_bytes(tensors.outer_scales, "outer_scales");
+}
+
+void forget_pointers(lk_weight_tensors& tensors) {
+    for (lk_bytes* bytes :
+         {&tensors.codes, &tensors.scales, &tensors.table, &tensors.outer_table, &tensors.outer_scales}) {
+        bytes->data = nullptr;
+    }
+}
+
+// The caller has checked the tensors.
+std::unique_ptr<lk_weight> pack(lk_context& context, const Format& format, const lk_weight_tensors& tensors) {
+    auto weight = std::make_unique<lk_weight>();
+    weight->format = &format;
+    weight->tensors = tensors;
+    forget_pointers(weight->tensors);
+    lk_device_info device{};
+    context.backend->describe(device);
+    weight->device_kind = device.kind;
+    weight->device_index = device.index;
+    context.backend->pack(tensors, *weight);
+    return weight;
+}
+
+void check_same_size(const lk_bytes& given, const lk_bytes& expected, const char* name) {
+    if (given.size != expected.size) {
+        fail(LK_SHAPE_MISMATCH, "tensors_out.%s.size: is %lld bytes, lk_weight_describe says %lld", name,
+             static_cast<long long>(given.size), static_cast<long long>(expected.size));
+    }
+}
+
+}  // namespace
+
+lk_status lk_weight_pack(lk_context* context, const lk_weight_tensors* tensors, lk_weight** weight_out) {
+    return guard([&] {
+        const ContextLock lock(context);
+        require_struct(tensors, "tensors");
+        require(weight_out, "weight_out");
+        check_reserved(tensors->reserved, "tensors.reserved");
+        const Format& format = format_of(tensors->format, "tensors.format");
+        check_shape(*tensors);
+        check_buffers(*tensors);
+        format.check(*tensors);
+        *weight_out = pack(*lock, format, *tensors).release();
+    });
+}
+
+lk_status lk_weight_destroy(lk_weight* weight) {
+    return guard([&] { delete weight; });
+}
+
+lk_status lk_weight_describe(const lk_weight* weight, lk_weight_tensors* tensors_out) {
+    return guard([&] {
+        require(weight, "weight");
+        require_struct(tensors_out, "tensors_out");
+        *tensors_out = weight->tensors;
+    });
+}
+
+lk_status lk_weight_packed_bytes(const lk_weight* weight, int64_t* bytes_out) {
+    return guard([&] {
+        require(weight, "weight");
+        require(bytes_out, "bytes_out");
+        *bytes_out = weight->memory.bytes();
+    });
+}
+
+lk_status lk_weight_unpack(lk_context* context, const lk_weight* weight, const lk_weight_tensors* tensors_out) {
+    return guard([&] {
+        const ContextLock lock(context);
+        require(weight, "weight");
+        require_struct(tensors_out, "tensors_out");
+        check_buffers(*tensors_out);
+        check_same_size(tensors_out->codes, weight->tensors.codes, "codes");
+        check_same_size(tensors_out->scales, weight->tensors.scales, "scales");
+        check_same_size(tensors_out->table, weight->tensors.table, "table");
+        check_same_size(tensors_out->outer_table, weight->tensors.outer_table, "outer_table");
+        check_same_size(tensors_out->outer_scales, weight->tensors.outer_scales, "outer_scales");
+        lk_weight_tensors out = weight->tensors;
+        out.codes = tensors_out->codes;
+        out.scales = tensors_out->scales;
+        out.table = tensors_out->table;
+        out.outer_table = tensors_out->outer_table;
+        out.outer_scales = tensors_out->outer_scales;
+        lock->backend->unpack(*weight, out);
+    });
+}
+
+lk_status lk_dequantize(lk_context* context, const lk_weight* weight, const lk_matrix* y) {
+    return guard([&] {
+        const ContextLock lock(context);
+        require(weight, "weight");
+        check_matrix(y, "y");
+        check_rows(*y, "y", weight->tensors.out_features, "the weight's out_features are");
+        check_columns(*y, "y", weight->tensors.in_features, "the weight's in_features are");
+        if (!is_empty(*y)) lock->backend->dequantize(*weight, *y);
+    });
+}
+
+lk_status lk_quantize(lk_context* context, const lk_matrix* w, const lk_quantize_options* options,
+                      lk_weight** weight_out) {
+    return guard([&] {
+        const ContextLock lock(context);
+        check_matrix(w, "w");
+        require_struct(options, "options");
+        require(weight_out, "weight_out");
+        const Format& format = format_of(options->format, "options.format");
+        if (format.id != LK_FORMAT_BNB_NF4) {
+            fail(LK_UNSUPPORTED, "options.format: is %s, which can only be read; bitsandbytes NF4 can be written",
+                 format.name);
+        }
+        if (options->outer_group_size != 0 && options->outer_group_size != 256) {
+            fail(LK_INVALID_ARGUMENT,
+                 "options.outer_group_size: is %lld; allowed are 0 (plain absmax) and 256 (nested)",
+                 static_cast<long long>(options->outer_group_size));
+        }
+        lk_weight_tensors tensors{};
+        tensors.struct_size = sizeof tensors;
+        tensors.format = format.id;
+        tensors.out_features = w->rows;
+        tensors.in_features = w->columns;
+        tensors.group_size = options->group_size;
+        tensors.outer_group_size = options->outer_group_size;
+        if (tensors.group_size > 0) format.set_sizes(tensors);
+        format.check(tensors);
+        std::vector<std::vector<char>> storage;
+        for (lk_bytes* bytes : {&tensors.codes, &tensors.scales, &tensors.outer_table, &tensors.outer_scales}) {
+            storage.emplace_back(size_t(bytes->size));
+            bytes->data = storage.back().data();
+        }
+        lock->backend->quantize(*w, tensors);
+        *weight_out = pack(*lock, format, tensors).release();
+    });
+}

@@ -1,0 +1,51 @@
+// What a device must be able to do. The ABI checks arguments, finds the context's backend and calls it; a backend may
+// rely on every check having been made.
+#pragma once
+
+#include <memory>
+
+#include "lorakernels.h"
+
+namespace lk {
+
+class Workspace;
+struct BatchPlan;
+struct LoraModule;
+
+// y = x * W^T + adapters + bias. Any part may be missing; without a weight the base is y's present content.
+struct LinearArguments {
+    const lk_matrix& x;
+    const lk_weight* weight;
+    const BatchPlan* plan;
+    int32_t module;
+    const lk_matrix* bias;
+    const lk_matrix& y;
+};
+
+class Backend {
+  public:
+    virtual ~Backend() = default;
+
+    virtual void describe(lk_device_info& info) const = 0;
+    virtual void synchronize() = 0;
+    virtual void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) = 0;
+
+    // Fills weight.memory and the pointers into it from the checkpoint's tensors.
+    virtual void pack(const lk_weight_tensors& tensors, lk_weight& weight) = 0;
+    virtual void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) = 0;
+    virtual void dequantize(const lk_weight& weight, const lk_matrix& y) = 0;
+    // Writes codes, scales and outer tensors of `tensors_out`, whose buffers have their sizes already, and sets its
+    // outer_offset.
+    virtual void quantize(const lk_matrix& w, lk_weight_tensors& tensors_out) = 0;
+
+    virtual void linear(const LinearArguments& arguments, Workspace& workspace) = 0;
+    virtual void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,
+                        Workspace& workspace) = 0;
+    virtual void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y,
+                        Workspace& workspace) = 0;
+
+    // The most that linear, shrink and expand take from the workspace.
+    virtual int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const = 0;
+};
+
+}  // namespace lk

@@ -1,0 +1,28 @@
+#include "core/workspace.h"
+
+#include "core/error.h"
+
+namespace lk {
+
+void Workspace::borrow(void* data, int64_t bytes) {
+    borrowed_ = data;
+    borrowed_bytes_ = bytes;
+    own_ = Block();
+}
+
+char* Workspace::reserve(int64_t bytes) {
+    if (borrowed_ != nullptr) {
+        if (bytes > borrowed_bytes_) {
+            fail(LK_CAPACITY_EXCEEDED, "workspace: has %lld bytes, this operation needs %lld (see lk_workspace_bytes)",
+                 static_cast<long long>(borrowed_bytes_), static_cast<long long>(bytes));
+        }
+        return static_cast<char*>(borrowed_);
+    }
+    if (bytes > own_.bytes() || own_.data() == nullptr) {
+        own_ = Block();  // freed first: the old contents are not needed, and both at once might not fit
+        own_ = Block(allocator_, bytes, kAlignment, "a context's workspace");
+    }
+    return static_cast<char*>(own_.data());
+}
+
+}  // namespace lk

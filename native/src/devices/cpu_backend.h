@@ -1,0 +1,36 @@
+// The CPU as a device. Operations are complete when they return.
+#pragma once
+
+#include "core/backend.h"
+#include "core/memory.h"
+#include "devices/cpu_kernels.h"
+
+namespace lk::cpu {
+
+// Name, memory and processors of this machine.
+void describe_machine(lk_device_info& info);
+
+class CpuBackend final : public Backend {
+  public:
+    CpuBackend(const Kernels& kernels, const lk_allocator& allocator) : kernels_(kernels), allocator_(allocator) {}
+
+    void describe(lk_device_info& info) const override;
+    void synchronize() override {}
+    void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) override;
+    void pack(const lk_weight_tensors& tensors, lk_weight& weight) override;
+    void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) override;
+    void dequantize(const lk_weight& weight, const lk_matrix& y) override;
+    void quantize(const lk_matrix& w, lk_weight_tensors& tensors_out) override;
+    void linear(const LinearArguments& arguments, Workspace& workspace) override;
+    void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,
+                Workspace& workspace) override;
+    void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y,
+                Workspace& workspace) override;
+    int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const override;
+
+  private:
+    const Kernels& kernels_;
+    lk_allocator allocator_;
+};
+
+}  // namespace lk::cpu

@@ -1,0 +1,60 @@
+#include "devices/cpu_paths.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "core/error.h"
+#include "dequantize/dequantize.h"
+#include "linear/portable.h"
+#include "linear/reference.h"
+
+namespace lk::cpu {
+namespace {
+
+constexpr auto always = [] { return true; };
+
+// Fastest first.
+const Kernels* const kPaths[] = {&kPortable, &kReference};
+
+std::string names() {
+    std::string list;
+    for (const Kernels* path : kPaths) {
+        if (path->supported()) list += (list.empty() ? "" : ", ") + std::string(path->name);
+    }
+    return list;
+}
+
+}  // namespace
+
+const Kernels kReference = {LK_CPU_REFERENCE,
+                            "reference",
+                            always,
+                            reference::dequantize,
+                            reference::linear,
+                            reference::shrink,
+                            reference::expand,
+                            reference::workspace_bytes};
+
+const Kernels kPortable = {LK_CPU_PORTABLE,  "portable",       always,           portable::dequantize,
+                           portable::linear, portable::shrink, portable::expand, portable::workspace_bytes};
+
+const Kernels& choose_path(lk_cpu_isa isa) {
+    const char* name = isa == LK_CPU_AUTO ? std::getenv("LORAKERNELS_CPU") : nullptr;
+    const bool named = name != nullptr && name[0] != '\0';
+    for (const Kernels* path : kPaths) {
+        const bool wanted = named ? std::strcmp(name, path->name) == 0 : isa == LK_CPU_AUTO || isa == path->isa;
+        if (!wanted) continue;
+        if (path->supported()) return *path;
+        if (named || isa != LK_CPU_AUTO) {
+            fail(LK_UNSUPPORTED, "cpu_isa: this processor cannot run '%s'; it can run %s", path->name, names().c_str());
+        }
+    }
+    if (named) {
+        fail(LK_INVALID_ARGUMENT, "LORAKERNELS_CPU: is '%s'; this processor can run %s", name, names().c_str());
+    }
+    fail(LK_INVALID_ARGUMENT, "cpu_isa: is %d, which names no path; this processor can run %s", static_cast<int>(isa),
+         names().c_str());
+}
+
+}  // namespace lk::cpu

@@ -1,0 +1,43 @@
+// bitsandbytes NF4: W[i] = table[q(i)] * absmax[i / group_size], flat index i = n * K + k.
+// Tim Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", 2023, appendix E; layout and constants are
+// those of bitsandbytes' checkpoints.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace lk::nf4 {
+
+// fp32 bits of the map that bitsandbytes writes as `quant_map`.
+inline constexpr uint32_t kTableBits[16] = {
+    0xbf800000, 0xbf3239b1, 0xbf066b30, 0xbeca32a0, 0xbe91a24d, 0xbe3d353f, 0xbdba7871, 0x00000000,
+    0x3da2faff, 0x3e24cae3, 0x3e7c04dd, 0x3ead033a, 0x3ee1a4b8, 0x3f1007ab, 0x3f3913b3, 0x3f800000,
+};
+
+constexpr float table(int code) {
+    return std::bit_cast<float>(kTableBits[code]);
+}
+
+// Where the nearest entry changes: code c holds for thresholds[c - 1] < x <= thresholds[c].
+inline constexpr float kThresholds[15] = {
+    -0.8480964004993439f,  -0.6106329262256622f,   -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,
+    -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f,   0.2035212516784668f,
+    0.2920137718319893f,   0.3893125355243683f,    0.5016634166240692f,  0.6427869200706482f,   0.8614784178118011f,
+};
+
+// The code of zero, which also pads an odd number of codes.
+inline constexpr uint8_t kZeroCode = 7;
+
+// Nearest table entry of a value in [-1, 1].
+constexpr uint8_t encode(float value) {
+    uint8_t code = 0;
+    for (const float threshold : kThresholds) code = static_cast<uint8_t>(code + (value > threshold ? 1 : 0));
+    return code;
+}
+
+// Codes lie two to a byte, even i in the high nibble.
+constexpr uint8_t code_at(const uint8_t* codes, int64_t i) {
+    return static_cast<uint8_t>((i & 1) == 0 ? codes[i >> 1] >> 4 : codes[i >> 1] & 15);
+}
+
+}  // namespace lk::nf4

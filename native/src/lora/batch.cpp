@@ -1,0 +1,111 @@
+#include "lora/batch.h"
+
+#include <cmath>
+
+#include "core/error.h"
+
+namespace lk {
+namespace {
+
+using ll = long long;
+
+void check_capacity(const char* what, int64_t needed, int64_t capacity) {
+    if (needed > capacity) {
+        fail(LK_CAPACITY_EXCEEDED, "assignment: has %lld %s, the batch was created for %lld", ll(needed), what,
+             ll(capacity));
+    }
+}
+
+void read_rows(const lk_lora_assignment& assignment, const lk_lora_batch_options& capacities, BatchPlan& plan) {
+    check_capacity("rows", assignment.rows, capacities.max_rows);
+    plan.rows = assignment.rows;
+    plan.row_offsets.resize(size_t(assignment.rows) + 1);
+    for (int64_t r = 0; r <= assignment.rows; ++r) {
+        const int64_t offset = assignment.row_offsets == nullptr ? r : assignment.row_offsets[r];
+        if (r == 0 ? offset != 0 : offset < plan.row_offsets[size_t(r) - 1]) {
+            fail(LK_INVALID_ARGUMENT, "assignment.row_offsets[%lld]: is %lld; offsets ascend from 0", ll(r),
+                 ll(offset));
+        }
+        check_capacity("entries", offset, capacities.max_entries);
+        plan.row_offsets[size_t(r)] = offset;
+    }
+    const int64_t entries = plan.row_offsets.back();
+    if (entries > 0 && assignment.adapters == nullptr) {
+        fail(LK_INVALID_ARGUMENT, "assignment.adapters: NULL with %lld entries", ll(entries));
+    }
+    plan.row_of_entry.resize(size_t(entries));
+    plan.weights.resize(size_t(entries));
+    for (int64_t r = 0; r < plan.rows; ++r) {
+        for (int64_t e = plan.row_offsets[size_t(r)]; e < plan.row_offsets[size_t(r) + 1]; ++e) {
+            const float weight = assignment.weights == nullptr ? 1.0f : assignment.weights[e];
+            if (!std::isfinite(weight)) {
+                fail(LK_INVALID_ARGUMENT, "assignment.weights[%lld]: is %g (row %lld); weights are finite", ll(e),
+                     double(weight), ll(r));
+            }
+            plan.row_of_entry[size_t(e)] = r;
+            plan.weights[size_t(e)] = weight;
+        }
+    }
+}
+
+// Resolves ids to segments, in order of first appearance.
+void find_segments(const lk_lora_assignment& assignment, const lk_lora_batch_options& capacities, BatchPlan& plan) {
+    std::unordered_map<int64_t, int32_t> segment_of_id;
+    int64_t tiles = 0;
+    plan.segment_of_entry.resize(plan.row_of_entry.size());
+    plan.table->read([&](auto&& find) {
+        for (int64_t e = 0; e < plan.entries(); ++e) {
+            const int64_t id = assignment.adapters[e];
+            int32_t& segment = plan.segment_of_entry[size_t(e)];
+            if (id == LK_ADAPTER_NONE) {
+                segment = -1;
+                continue;
+            }
+            const auto [known, is_new] = segment_of_id.try_emplace(id, int32_t(plan.segments.size()));
+            segment = known->second;
+            if (is_new) {
+                std::shared_ptr<const Adapter> adapter = find(id);
+                if (adapter == nullptr) {
+                    fail(LK_NOT_FOUND,
+                         "assignment.adapters[%lld]: is %lld (row %lld), which is not in the batch's table; it was "
+                         "never added or is removed",
+                         ll(e), ll(id), ll(plan.row_of_entry[size_t(e)]));
+                }
+                plan.segments.push_back(std::move(adapter));
+            }
+            tiles += plan.segments[size_t(segment)]->widest_tiles;
+        }
+    });
+    check_capacity("distinct adapters", int64_t(plan.segments.size()), capacities.max_segments);
+    check_capacity("rank tiles", tiles, capacities.max_rank_tiles);
+}
+
+// Counting sort of the entries by segment.
+void group_entries(BatchPlan& plan) {
+    plan.segment_offsets.assign(plan.segments.size() + 1, 0);
+    for (const int32_t segment : plan.segment_of_entry) {
+        if (segment >= 0) ++plan.segment_offsets[size_t(segment) + 1];
+    }
+    for (size_t s = 1; s < plan.segment_offsets.size(); ++s) plan.segment_offsets[s] += plan.segment_offsets[s - 1];
+    plan.segment_entries.resize(size_t(plan.segment_offsets.back()));
+    std::vector<int64_t> next(plan.segment_offsets.begin(), plan.segment_offsets.end() - 1);
+    for (int64_t e = 0; e < plan.entries(); ++e) {
+        const int32_t segment = plan.segment_of_entry[size_t(e)];
+        if (segment >= 0) plan.segment_entries[size_t(next[size_t(segment)]++)] = e;
+    }
+}
+
+}  // namespace
+
+std::shared_ptr<const BatchPlan> make_plan(std::shared_ptr<const LoraTable> table,
+                                           const lk_lora_batch_options& capacities,
+                                           const lk_lora_assignment& assignment) {
+    auto plan = std::make_shared<BatchPlan>();
+    plan->table = std::move(table);
+    read_rows(assignment, capacities, *plan);
+    find_segments(assignment, capacities, *plan);
+    group_entries(*plan);
+    return plan;
+}
+
+}  // namespace lk

@@ -1,0 +1,64 @@
+// The plan of a step: which adapters change which rows. Made once, used by every module.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/handle.h"
+#include "lora/table.h"
+
+namespace lk {
+
+// An entry is one (row, adapter) pair; a segment is all entries of one adapter.
+struct BatchPlan {
+    std::shared_ptr<const LoraTable> table;
+    int64_t rows = 0;
+    std::vector<int64_t> row_offsets = {0};  // [rows + 1]: the entries of a row
+    std::vector<int64_t> row_of_entry;
+    std::vector<int32_t> segment_of_entry;  // -1: LK_ADAPTER_NONE
+    std::vector<float> weights;             // of entries
+
+    std::vector<std::shared_ptr<const Adapter>> segments;  // in order of first appearance
+    std::vector<int64_t> segment_offsets = {0};            // [segments + 1]: places in segment_entries
+    std::vector<int64_t> segment_entries;                  // ascending within a segment
+
+    int64_t entries() const { return int64_t(row_of_entry.size()); }
+    const Adapter* adapter_of(int64_t entry) const {
+        const int32_t segment = segment_of_entry[size_t(entry)];
+        return segment < 0 ? nullptr : segments[size_t(segment)].get();
+    }
+};
+
+// Checks an assignment against the table and the capacities and groups it, in time linear in its entries.
+std::shared_ptr<const BatchPlan> make_plan(std::shared_ptr<const LoraTable> table,
+                                           const lk_lora_batch_options& capacities,
+                                           const lk_lora_assignment& assignment);
+
+}  // namespace lk
+
+struct lk_lora_batch : lk::Handle {
+    lk_lora_batch(std::shared_ptr<const lk::LoraTable> of_table, const lk_lora_batch_options& options)
+        : table(std::move(of_table)), capacities(options) {
+        auto empty = std::make_shared<lk::BatchPlan>();
+        empty->table = table;
+        plan_ = std::move(empty);
+    }
+
+    // Operations take the plan at their start and keep it, whatever is set meanwhile.
+    std::shared_ptr<const lk::BatchPlan> plan() const {
+        const std::lock_guard lock(mutex_);
+        return plan_;
+    }
+    void set_plan(std::shared_ptr<const lk::BatchPlan> plan) {
+        const std::lock_guard lock(mutex_);
+        plan_.swap(plan);
+    }
+
+    const std::shared_ptr<const lk::LoraTable> table;
+    const lk_lora_batch_options capacities;
+
+  private:
+    mutable std::mutex mutex_;
+    std::shared_ptr<const lk::BatchPlan> plan_;
+};

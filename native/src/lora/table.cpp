@@ -1,0 +1,195 @@
+#include "lora/table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "core/matrix.h"
+
+namespace lk {
+namespace {
+
+using ll = long long;
+
+// Copies a host matrix's rows, or columns where `transposed`, into tiles of 8 rows each; missing rows become 0.
+template <class T>
+void copy_tiles(const lk_matrix& source, bool transposed, char* destination) {
+    const int64_t rank = transposed ? source.columns : source.rows;
+    const int64_t length = transposed ? source.rows : source.columns;
+    T* out = reinterpret_cast<T*>(destination);
+    for (int64_t r = 0; r < rank; ++r) {
+        for (int64_t i = 0; i < length; ++i) {
+            out[r * length + i] = transposed ? row_of<const T>(source, i)[r] : row_of<const T>(source, r)[i];
+        }
+    }
+    std::memset(static_cast<void*>(out + rank * length), 0,
+                size_t((rank_tiles(rank) * kRankTile - rank) * length) * sizeof(T));
+}
+
+int64_t tiles_bytes(int64_t rank, int64_t length, lk_dtype dtype) {
+    return round_up(rank_tiles(rank) * kRankTile * length * size_of(dtype), 64);
+}
+
+std::vector<const void*> place_tiles(const lk_matrix& source, bool transposed, int64_t rank, int64_t length,
+                                     char* destination) {
+    with_dtype(source.dtype, [&]<class T>(T*) { copy_tiles<T>(source, transposed, destination); });
+    std::vector<const void*> tiles;
+    for (int64_t tile = 0; tile < rank_tiles(rank); ++tile) {
+        tiles.push_back(destination + tile * kRankTile * length * size_of(source.dtype));
+    }
+    return tiles;
+}
+
+}  // namespace
+
+Adapter::Adapter(std::shared_ptr<std::atomic<int64_t>> bytes_of_table, Block block)
+    : memory(std::move(block)), bytes_of_table_(std::move(bytes_of_table)) {
+    bytes_of_table_->fetch_add(memory.bytes(), std::memory_order_relaxed);
+}
+
+Adapter::~Adapter() {
+    bytes_of_table_->fetch_sub(memory.bytes(), std::memory_order_relaxed);
+}
+
+int64_t Adapter::tiles_in(const LoraModule& module) const {
+    int64_t tiles = 0;
+    for (size_t s = 0; s < module.slices.size(); ++s) {
+        const LoraFactors* f = factors_of(module.first_slice + int32_t(s));
+        if (f != nullptr) tiles += rank_tiles(f->rank);
+    }
+    return tiles;
+}
+
+int64_t Adapter::ranks_in(const LoraModule& module) const {
+    int64_t ranks = 0;
+    for (size_t s = 0; s < module.slices.size(); ++s) {
+        const LoraFactors* f = factors_of(module.first_slice + int32_t(s));
+        if (f != nullptr) ranks += f->rank;
+    }
+    return ranks;
+}
+
+LoraTable::LoraTable(lk_device_kind device_kind, const lk_lora_module* modules, int32_t count)
+    : device_kind_(device_kind) {
+    for (int32_t m = 0; m < count; ++m) {
+        const lk_lora_module& given = modules[m];
+        LoraModule module{given.in_features, given.out_features, {}, slice_count_};
+        if (given.slice_count == 0) {
+            module.slices.push_back({0, given.out_features});
+        } else {
+            module.slices.assign(given.slices, given.slices + given.slice_count);
+        }
+        int64_t end = 0;
+        for (size_t s = 0; s < module.slices.size(); ++s) {
+            const lk_output_slice& slice = module.slices[s];
+            if (slice.offset < end || slice.size < 0 || slice.offset > module.out_features ||
+                slice.size > module.out_features - slice.offset) {
+                fail(LK_INVALID_ARGUMENT,
+                     "modules[%d].slices[%zu]: is [%lld, %lld + %lld); slices ascend without overlap within the %lld "
+                     "output features",
+                     m, s, ll(slice.offset), ll(slice.offset), ll(slice.size), ll(module.out_features));
+            }
+            end = slice.offset + slice.size;
+        }
+        slice_count_ += int32_t(module.slices.size());
+        modules_.push_back(std::move(module));
+    }
+}
+
+const LoraModule& LoraTable::module(int32_t index) const {
+    if (index < 0 || size_t(index) >= modules_.size()) {
+        fail(LK_INVALID_ARGUMENT, "module: is %d; the table has %zu modules, numbered from 0", index, modules_.size());
+    }
+    return modules_[size_t(index)];
+}
+
+void LoraTable::check(const lk_lora_factors* factors, int32_t count) const {
+    std::vector<char> seen(size_t(slice_count_), 0);
+    for (int32_t i = 0; i < count; ++i) {
+        const lk_lora_factors& f = factors[i];
+        if (f.module < 0 || size_t(f.module) >= modules_.size()) {
+            fail(LK_INVALID_ARGUMENT, "factors[%d].module: is %d; the table has %zu modules, numbered from 0", i,
+                 f.module, modules_.size());
+        }
+        const LoraModule& module = modules_[size_t(f.module)];
+        if (f.slice < 0 || size_t(f.slice) >= module.slices.size()) {
+            fail(LK_INVALID_ARGUMENT, "factors[%d].slice: is %d; module %d has %zu slices, numbered from 0", i, f.slice,
+                 f.module, module.slices.size());
+        }
+        if (!std::isfinite(f.scale)) {
+            fail(LK_INVALID_ARGUMENT, "factors[%d].scale: is %g; it must be finite", i, double(f.scale));
+        }
+        const int64_t rank = f.a.rows;
+        if (rank < 1 || rank > LK_LORA_MAX_RANK) {
+            fail(LK_INVALID_ARGUMENT, "factors[%d].a.rows: is %lld; ranks from 1 to %d are possible", i, ll(rank),
+                 LK_LORA_MAX_RANK);
+        }
+        if (f.a.columns != module.in_features) {
+            fail(LK_SHAPE_MISMATCH, "factors[%d].a.columns: is %lld, module %d has %lld input features", i,
+                 ll(f.a.columns), f.module, ll(module.in_features));
+        }
+        const int64_t out = module.slices[size_t(f.slice)].size;
+        if (f.b.rows != out) {
+            fail(LK_SHAPE_MISMATCH, "factors[%d].b.rows: is %lld, slice %d of module %d has %lld output features", i,
+                 ll(f.b.rows), f.slice, f.module, ll(out));
+        }
+        if (f.b.columns != rank) {
+            fail(LK_SHAPE_MISMATCH, "factors[%d].b.columns: is %lld, a has %lld rows; both are the rank", i,
+                 ll(f.b.columns), ll(rank));
+        }
+        char& twice = seen[size_t(module.first_slice + f.slice)];
+        if (twice != 0) {
+            fail(LK_INVALID_ARGUMENT, "factors[%d]: module %d, slice %d has factors already; once is allowed", i,
+                 f.module, f.slice);
+        }
+        twice = 1;
+    }
+}
+
+std::shared_ptr<const Adapter> LoraTable::build(const lk_allocator& allocator, const lk_lora_factors* factors,
+                                                int32_t count) const {
+    int64_t bytes = 0;
+    for (int32_t i = 0; i < count; ++i) {
+        bytes += tiles_bytes(factors[i].a.rows, factors[i].a.columns, factors[i].a.dtype);
+        bytes += tiles_bytes(factors[i].a.rows, factors[i].b.rows, factors[i].b.dtype);
+    }
+    auto adapter = std::make_shared<Adapter>(bytes_, Block(allocator, bytes, 64, "an adapter"));
+    adapter->index_of_slice.assign(size_t(slice_count_), -1);
+    char* place = static_cast<char*>(adapter->memory.data());
+    for (int32_t i = 0; i < count; ++i) {
+        const lk_lora_factors& f = factors[i];
+        const int64_t rank = f.a.rows, in = f.a.columns, out = f.b.rows;
+        LoraFactors update{rank, in, out, f.scale, f.a.dtype, f.b.dtype, {}, {}};
+        update.a_tiles = place_tiles(f.a, false, rank, in, place);
+        place += tiles_bytes(rank, in, f.a.dtype);
+        update.b_tiles = place_tiles(f.b, true, rank, out, place);
+        place += tiles_bytes(rank, out, f.b.dtype);
+        adapter->index_of_slice[size_t(modules_[size_t(f.module)].first_slice + f.slice)] = i;
+        adapter->factors.push_back(std::move(update));
+    }
+    for (const LoraModule& module : modules_) {
+        adapter->widest_tiles = std::max(adapter->widest_tiles, adapter->tiles_in(module));
+    }
+    return adapter;
+}
+
+int64_t LoraTable::add(const lk_allocator& allocator, const lk_lora_factors* factors, int32_t count) {
+    check(factors, count);
+    std::shared_ptr<const Adapter> adapter = build(allocator, factors, count);
+    const std::lock_guard lock(mutex_);
+    adapters_.emplace(next_id_, std::move(adapter));
+    return next_id_++;
+}
+
+void LoraTable::remove(int64_t id) {
+    std::shared_ptr<const Adapter> removed;  // freed after the lock is released
+    const std::lock_guard lock(mutex_);
+    const auto found = adapters_.find(id);
+    if (found == adapters_.end()) {
+        fail(LK_NOT_FOUND, "adapter: %lld is not in the table; it was never added or is removed already", ll(id));
+    }
+    removed = std::move(found->second);
+    adapters_.erase(found);
+}
+
+}  // namespace lk

@@ -1,0 +1,113 @@
+#include "packing/pack.h"
+
+#include <cstring>
+#include <vector>
+
+#include "core/error.h"
+#include "platform/cpu/thread_pool.h"
+
+namespace lk::cpu {
+namespace {
+
+constexpr int64_t kDepth = PanelLayout::kStepDepth;
+
+// Where the parts of a packed weight lie in its block.
+struct Parts {
+    int64_t scales;
+    int64_t outer_scales;
+    int64_t bytes;
+
+    explicit Parts(const lk_weight& weight) {
+        scales = round_up(weight.layout.codes_bytes(), 64);
+        outer_scales = round_up(scales + weight.layout.groups() * size_of(weight.scale_kind), 64);
+        bytes = outer_scales + weight.tensors.outer_scales.size;
+    }
+};
+
+void pack_panel(const lk_weight_tensors& tensors, lk_weight& weight, int64_t panel) {
+    const PanelLayout& layout = weight.layout;
+    std::vector<uint8_t> codes(size_t(layout.steps() * kDepth), 0);
+    for (int64_t column = 0; column < layout.columns(panel); ++column) {
+        weight.format->read_codes(tensors, panel * PanelLayout::kColumns + column, codes.data());
+        const uint8_t* code = codes.data();
+        for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
+            uint8_t* word = weight.codes + layout.word_offset(panel, step, column);
+            for (int b = 0; b < 4; ++b) word[b] = static_cast<uint8_t>(code[b] | code[4 + b] << 4);
+        }
+    }
+}
+
+void unpack_row(const lk_weight& weight, const lk_weight_tensors& out, int64_t row, uint8_t* codes) {
+    const PanelLayout& layout = weight.layout;
+    for (int64_t step = 0; step < layout.steps(); ++step) {
+        const uint8_t* word =
+            weight.codes + layout.word_offset(row / PanelLayout::kColumns, step, row % PanelLayout::kColumns);
+        for (int b = 0; b < 4; ++b) {
+            codes[step * kDepth + b] = word[b] & 15;
+            codes[step * kDepth + 4 + b] = word[b] >> 4;
+        }
+    }
+    weight.format->write_codes(out, row, codes);
+}
+
+void copy(const lk_bytes& destination, const void* source) {
+    if (destination.size != 0) std::memcpy(destination.data, source, size_t(destination.size));
+}
+
+}  // namespace
+
+void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
+    weight.layout = {tensors.out_features, tensors.in_features, tensors.group_size};
+    weight.scale_kind = weight.format->scale_kind(tensors);
+    weight.format->values(tensors, weight.values);
+    const int64_t weights = tensors.out_features * tensors.in_features;
+    if (weights % 2 != 0) weight.padding_code = static_cast<const uint8_t*>(tensors.codes.data)[weights / 2] & 15;
+
+    const Parts parts(weight);
+    weight.memory = Block(allocator, parts.bytes, 4096, "a packed weight");
+    auto* base = static_cast<uint8_t*>(weight.memory.data());
+    weight.codes = base;
+    weight.scales = base + parts.scales;
+    weight.outer_scales = reinterpret_cast<float*>(base + parts.outer_scales);
+
+    ThreadPool::shared().parallel_for(weight.layout.panels(),
+                                      [&](int64_t panel) { pack_panel(tensors, weight, panel); });
+    const size_t scale_bytes = size_t(size_of(weight.scale_kind));
+    for (int64_t group = 0; group < weight.layout.groups(); ++group) {
+        std::memcpy(weight.scales + weight.layout.scale_index(group) * int64_t(scale_bytes),
+                    weight.format->scale_at(tensors, group), scale_bytes);
+    }
+    if (weight.scale_kind == ScaleKind::nested) {
+        std::memcpy(weight.outer_table, tensors.outer_table.data, sizeof weight.outer_table);
+        std::memcpy(weight.outer_scales, tensors.outer_scales.data, size_t(tensors.outer_scales.size));
+    }
+}
+
+void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
+    const PanelLayout& layout = weight.layout;
+    // Rows that share a byte (odd K) are written one after the other.
+    const int64_t rows_together = layout.in_features % 2 == 0 ? 64 : layout.out_features;
+    const int64_t pieces = rows_together == 0 ? 0 : divide_up(layout.out_features, rows_together);
+    ThreadPool::shared().parallel_for(pieces, [&](int64_t piece) {
+        std::vector<uint8_t> codes(size_t(layout.steps() * kDepth));
+        for (int64_t row = piece * rows_together; row < layout.out_features && row < (piece + 1) * rows_together;
+             ++row) {
+            unpack_row(weight, out, row, codes.data());
+        }
+    });
+    const int64_t weights = layout.out_features * layout.in_features;
+    if (weights % 2 != 0) {
+        uint8_t& last = static_cast<uint8_t*>(out.codes.data)[weights / 2];
+        last = static_cast<uint8_t>((last & 0xf0) | weight.padding_code);
+    }
+    const size_t scale_bytes = size_t(size_of(weight.scale_kind));
+    for (int64_t group = 0; group < layout.groups(); ++group) {
+        std::memcpy(weight.format->scale_at(out, group),
+                    weight.scales + layout.scale_index(group) * int64_t(scale_bytes), scale_bytes);
+    }
+    copy(out.table, weight.values);
+    copy(out.outer_table, weight.outer_table);
+    copy(out.outer_scales, weight.outer_scales);
+}
+
+}  // namespace lk::cpu

@@ -1,0 +1,67 @@
+// A packed weight.
+#pragma once
+
+#include <cstring>
+
+#include "core/handle.h"
+#include "core/memory.h"
+#include "core/numeric.h"
+#include "formats/format.h"
+#include "packing/panel.h"
+
+struct lk_weight : lk::Handle {
+    // As in the checkpoint: shape, group sizes and the sizes of all buffers; pointers are NULL.
+    lk_weight_tensors tensors{};
+    const lk::Format* format = nullptr;
+    lk_device_kind device_kind = LK_DEVICE_CPU;
+    int32_t device_index = 0;
+
+    // What the format reduces to.
+    float values[16]{};
+    lk::ScaleKind scale_kind = lk::ScaleKind::f32;
+    float outer_table[256]{};
+    uint8_t padding_code = 0;  // the unused nibble behind an odd number of codes
+
+    // The packed arrays, in `memory`.
+    lk::PanelLayout layout;
+    lk::Block memory;
+    uint8_t* codes = nullptr;
+    uint8_t* scales = nullptr;
+    float* outer_scales = nullptr;
+};
+
+namespace lk {
+
+// The fp32 scale of a group: `index` is its place in the packed array, `group` its flat index.
+inline float scale_of(const lk_weight& weight, int64_t index, int64_t group) {
+    switch (weight.scale_kind) {
+        case ScaleKind::f16: {
+            Half half;
+            std::memcpy(&half, weight.scales + index * 2, sizeof half);
+            return to_float(half);
+        }
+        case ScaleKind::f32: {
+            float scale;
+            std::memcpy(&scale, weight.scales + index * 4, sizeof scale);
+            return scale;
+        }
+        case ScaleKind::nested:
+            break;
+    }
+    // bitsandbytes: dequantize blockwise, then add the offset; two roundings (this file is built without contraction).
+    const float inner = weight.outer_table[weight.scales[index]];
+    return inner * weight.outer_scales[group / weight.tensors.outer_group_size] + weight.tensors.outer_offset;
+}
+
+// One weight, exactly dequantized. For the reference path.
+inline float weight_at(const lk_weight& weight, int64_t n, int64_t k) {
+    const PanelLayout& layout = weight.layout;
+    const int64_t depth = k % PanelLayout::kStepDepth;
+    const uint8_t* word = weight.codes + layout.word_offset(n / PanelLayout::kColumns, k / PanelLayout::kStepDepth,
+                                                            n % PanelLayout::kColumns);
+    const int code = depth < 4 ? word[depth] & 15 : word[depth - 4] >> 4;
+    const int64_t group = (n * layout.in_features + k) / layout.group_size;
+    return weight.values[code] * scale_of(weight, layout.scale_index(group), group);
+}
+
+}  // namespace lk
