@@ -26,7 +26,8 @@ internal static class FileKind
         // torch.save: a zip archive since 1.6, a bare pickle (protocol 2 to 5) before.
         if (start.StartsWith("PK\x03\x04"u8)) return Pickle;
         // A pickle's second byte is its protocol; a safetensors header as long as 0x..0280 begins '{' at byte 8.
-        bool header = start is [_, _, _, _, _, _, _, _, (byte)'{'];
+        // Text has none of a length's zero bytes, so that '{"meta":{' is not taken for a header.
+        bool header = start is [_, _, _, _, _, _, _, 0, (byte)'{'];
         if (start is [0x80, >= 2 and <= 5, ..] && !header) return Pickle;
         if (header) return Safetensors;
         return start is [(byte)'{' or (byte)'[', ..] ? Json : null;

@@ -28,6 +28,7 @@ internal static class JsonFile
         JsonDocument? document = null;
         try
         {
+            CheckText(json);
             document = JsonDocument.Parse(json, new JsonDocumentOptions
             {
                 AllowDuplicateProperties = false,
@@ -45,16 +46,17 @@ internal static class JsonFile
         throw new CheckpointException(file, tensor, $"expected a JSON object at the top, found {found}");
     }
 
-    /// <summary>The text of a string element; null when it has an escape of half a character.</summary>
-    public static string? Text(JsonElement element)
+    /// <summary>
+    /// Meets every escape of half a character now, when the whole file can be refused, and not as an exception from
+    /// whatever later asks for the string.
+    /// </summary>
+    private static void CheckText(ReadOnlySpan<byte> json)
     {
-        try
+        var reader = new Utf8JsonReader(json, new JsonReaderOptions { MaxDepth = MaxDepth });
+        while (reader.Read())
         {
-            return element.GetString();
-        }
-        catch (InvalidOperationException)
-        {
-            return null;
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+                reader.GetString();
         }
     }
 
@@ -63,7 +65,7 @@ internal static class JsonFile
     {
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => $"a list of {element.GetArrayLength()}",
-        JsonValueKind.String => CheckpointException.Quote(Text(element) ?? "?"),
+        JsonValueKind.String => CheckpointException.Quote(element.GetString()!),
         JsonValueKind.Number => CheckpointException.Quote(element.GetRawText()).Trim('\''),
         JsonValueKind.True => "true",
         JsonValueKind.False => "false",

@@ -76,7 +76,7 @@ internal sealed class SafetensorsSource : TensorSource
         var map = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var entry in entries.EnumerateObject())
         {
-            string? shard = entry.Value.ValueKind == JsonValueKind.String ? JsonFile.Text(entry.Value) : null;
+            string? shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
             if (shard is null)
             {
                 throw new CheckpointException(indexPath, entry.Name,

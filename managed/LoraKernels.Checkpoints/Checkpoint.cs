@@ -1,0 +1,117 @@
+namespace LoraKernels.Checkpoints;
+
+/// <summary>
+/// An opened model: its quantized weights and its other tensors, whatever kind of checkpoint it is. Everything that the
+/// files say about themselves is checked when it is opened; data is read when asked for.
+/// </summary>
+/// <remarks>Reading is safe from several threads at once.</remarks>
+public sealed class Checkpoint : IDisposable
+{
+    private const int ExamplesInMessages = 3;
+
+    private readonly TensorSource _source;
+    private readonly Dictionary<string, WeightEntry> _weights;
+
+    private Checkpoint(TensorSource source, string? baseModelName)
+    {
+        _source = source;
+        BaseModelName = baseModelName;
+        WeightEntry[] entries = [.. BitsAndBytesWeights.Find(source), .. GgufWeights.Find(source)];
+        _weights = entries.ToDictionary(e => e.Info.Name, StringComparer.Ordinal);
+        Weights = [.. entries.Select(e => e.Info)];
+        var parts = entries.SelectMany(e => e.Parts).Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
+        Tensors = [.. source.Tensors.Where(t => !parts.Contains(t.Name))];
+    }
+
+    /// <summary>Full path of the file, or of the folder that holds the shards.</summary>
+    public string Path => _source.Path;
+
+    /// <summary>What it is, for people: "safetensors", "safetensors in 3 shards", "GGUF 3".</summary>
+    public string Kind => _source.Kind;
+
+    /// <summary>
+    /// The model's name in its own words, as adapters name their base: <c>_name_or_path</c> of <c>config.json</c>, in
+    /// GGUF <c>general.source.huggingface.repository</c>. Null when it does not say.
+    /// </summary>
+    public string? BaseModelName { get; }
+
+    /// <summary>Weights that can be loaded to a device.</summary>
+    public IReadOnlyList<WeightInfo> Weights { get; }
+
+    /// <summary>All tensors that are no part of one of <see cref="Weights"/>.</summary>
+    public IReadOnlyList<TensorInfo> Tensors { get; }
+
+    /// <summary>Opens a checkpoint, finding out from the files what it is.</summary>
+    /// <param name="path">
+    /// A .safetensors or .gguf file, a shard index, or a folder with one of them.
+    /// </param>
+    /// <exception cref="CheckpointException">It is none of these, or malformed; says what was found.</exception>
+    public static Checkpoint Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        var source = CheckpointLocator.Open(path, out string? baseModelName);
+        try
+        {
+            return new Checkpoint(source, baseModelName);
+        }
+        catch
+        {
+            source.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads a weight's tensors into host memory.</summary>
+    /// <param name="name">As in <see cref="Weights"/>.</param>
+    /// <exception cref="CheckpointException">No such weight, or the file got shorter since it was opened.</exception>
+    public WeightTensors ReadWeight(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _weights.TryGetValue(name, out var entry) ? entry.Read() : throw NoWeight(name);
+    }
+
+    /// <summary>Reads a weight and packs it for a device.</summary>
+    /// <param name="name">As in <see cref="Weights"/>.</param>
+    /// <param name="device">Where it goes.</param>
+    /// <param name="stream">The device's default stream when null.</param>
+    /// <exception cref="CheckpointException">As for <see cref="ReadWeight"/>.</exception>
+    /// <exception cref="LoraKernelsException">The device refused it, for lack of memory for one.</exception>
+    public QuantizedWeight LoadWeight(string name, Device device, DeviceStream? stream = null) =>
+        QuantizedWeight.Pack(device, ReadWeight(name), stream);
+
+    /// <summary>All bytes of one of <see cref="Tensors"/>, or of a part of a weight.</summary>
+    /// <exception cref="CheckpointException">No such tensor, or the file got shorter since it was opened.</exception>
+    public byte[] ReadTensor(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _source.Read(_source.Find(name) ?? throw new CheckpointException(Path, name,
+            $"there is no such tensor; the checkpoint has {_source.Tensors.Count}"));
+    }
+
+    /// <summary>
+    /// The layers that adapters may change, for a <see cref="LoraTable"/>: every weight with its name and shape. Of a
+    /// GGUF file these are GGUF's names, which PEFT adapters do not use.
+    /// </summary>
+    public IReadOnlyList<LoraModule> LoraModules() =>
+        [.. Weights.Select(w => new LoraModule(w.Name, w.InFeatures, w.OutFeatures))];
+
+    /// <inheritdoc/>
+    public void Dispose() => _source.Dispose();
+
+    private CheckpointException NoWeight(string name)
+    {
+        string reason = "there is no such quantized weight";
+        var related = _source.Tensors.Where(t => t.Name == name || t.Name.StartsWith(name + ".", StringComparison.Ordinal))
+            .Take(ExamplesInMessages).Select(t => $"{CheckpointException.Quote(t.Name)} ({t.Type} {t.ShapeText})");
+        string found = string.Join(", ", related);
+        if (found.Length > 0)
+        {
+            return new CheckpointException(Path, name, $"{reason}; found {found}. Quantized weights can be read from "
+                + "bitsandbytes NF4 and GGUF Q4_0");
+        }
+        string examples = string.Join(", ", Weights.Take(ExamplesInMessages).Select(w => CheckpointException.Quote(w.Name)));
+        return new CheckpointException(Path, name, Weights.Count == 0
+            ? $"{reason}; the checkpoint has none"
+            : $"{reason}; the checkpoint has {Weights.Count}, among them {examples}");
+    }
+}

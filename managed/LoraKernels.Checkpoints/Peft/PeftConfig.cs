@@ -1,0 +1,181 @@
+using System.Collections.Frozen;
+using System.Text.Json;
+using LoraKernels.Checkpoints.IO;
+
+namespace LoraKernels.Checkpoints;
+
+/// <summary>
+/// <c>adapter_config.json</c>, as far as it decides what the adapter computes. Every field is either understood, or known
+/// to matter only for training, or it must be unset: an adapter is never applied in part.
+/// </summary>
+internal sealed class PeftConfig
+{
+    public const string FileName = "adapter_config.json";
+
+    private const long MaxBytes = 16 << 20;
+    private const int MaxRegularExpressions = 64;
+
+    /// <summary>Fields that change nothing about a trained adapter's output.</summary>
+    private static readonly FrozenSet<string> WithoutEffect = FrozenSet.ToFrozenSet(
+    [
+        "task_type", "inference_mode", "auto_mapping", "revision", "peft_version", "lora_dropout", "target_modules",
+        "exclude_modules", "layers_to_transform", "layers_pattern", "megatron_config", "megatron_core", "loftq_config",
+        "eva_config", "corda_config", "lora_ga_config", "runtime_config", "qalora_group_size", "ensure_weight_tying",
+    ]);
+
+    /// <summary>Initializations that leave the base model's weights as they are.</summary>
+    private static readonly string[] InitsOnTheBase = ["gaussian", "eva", "orthogonal"];
+
+    private readonly string _file;
+    private readonly List<(PeftPattern Pattern, double Value)> _ranks = [];
+    private readonly List<(PeftPattern Pattern, double Value)> _alphas = [];
+    private double _rank = 8;
+    private double _alpha = 8;
+    private bool _rankStabilized;
+    private int _expressions;
+
+    private PeftConfig(string file) => _file = file;
+
+    /// <summary><c>base_model_name_or_path</c>, or null.</summary>
+    public string? BaseModel { get; private set; }
+
+    public static PeftConfig Read(string path)
+    {
+        using var json = JsonFile.Read(path, MaxBytes);
+        var config = new PeftConfig(path);
+        if (!json.RootElement.TryGetProperty("peft_type", out _))
+            throw config.Error("peft_type", "is missing; expected 'LORA'");
+        foreach (var field in json.RootElement.EnumerateObject()) config.ReadField(field.Name, field.Value);
+        return config;
+    }
+
+    /// <summary>The rank that the configuration gives a module: the first pattern that matches, or r.</summary>
+    public double RankOf(string module) => First(_ranks, module, _rank);
+
+    /// <summary>What a module's update of a given rank is multiplied by.</summary>
+    public float ScaleOf(string module, long rank)
+    {
+        double alpha = First(_alphas, module, _alpha);
+        float scale = (float)(alpha / (_rankStabilized ? Math.Sqrt(rank) : rank));
+        return float.IsFinite(scale) ? scale
+            : throw Error("lora_alpha", $"gives {CheckpointException.Quote(module)} a scale that is no finite number");
+    }
+
+    private static double First(List<(PeftPattern Pattern, double Value)> patterns, string module, double otherwise)
+    {
+        foreach (var (pattern, value) in patterns)
+        {
+            if (pattern.Matches(module)) return value;
+        }
+        return otherwise;
+    }
+
+    private void ReadField(string name, JsonElement value)
+    {
+        switch (name)
+        {
+            case "peft_type":
+                Require(name, value, Is(value, "LORA"), "'LORA'");
+                break;
+            case "base_model_name_or_path":
+                Require(name, value, value.ValueKind is JsonValueKind.String or JsonValueKind.Null, "a string or null");
+                BaseModel = value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+                if (BaseModel is { Length: 0 }) BaseModel = null;
+                break;
+            case "r":
+                _rank = Rank(name, value);
+                break;
+            case "lora_alpha":
+                _alpha = Number(name, value);
+                break;
+            case "rank_pattern":
+                ReadPatterns(name, value, _ranks, Rank);
+                break;
+            case "alpha_pattern":
+                ReadPatterns(name, value, _alphas, Number);
+                break;
+            case "use_rslora":
+                Require(name, value, value.ValueKind is JsonValueKind.True or JsonValueKind.False, "true or false");
+                _rankStabilized = value.ValueKind == JsonValueKind.True;
+                break;
+            case "bias":
+                Require(name, value, Is(value, "none"), "'none' (changed biases of the base are not read)");
+                break;
+            case "init_lora_weights":
+                bool known = value.ValueKind is JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null
+                    || InitsOnTheBase.Any(init => Is(value, init));
+                Require(name, value, known, "true, false, 'gaussian', 'eva' or 'orthogonal' (others such as 'pissa' "
+                    + "change the base model's weights, so that the adapter does not fit the base as it is)");
+                break;
+            default:
+                if (!WithoutEffect.Contains(name) && !IsUnset(value))
+                {
+                    throw Error(name, $"is {JsonFile.Describe(value)}, which changes what the adapter computes or is "
+                        + "not known; only adapters without it can be read");
+                }
+                break;
+        }
+    }
+
+    private void ReadPatterns(
+        string name, JsonElement value, List<(PeftPattern Pattern, double Value)> patterns,
+        Func<string, JsonElement, double> read)
+    {
+        if (value.ValueKind == JsonValueKind.Null) return;
+        Require(name, value, value.ValueKind == JsonValueKind.Object, "an object of patterns and numbers");
+        foreach (var entry in value.EnumerateObject())
+        {
+            string subject = $"{name}: {entry.Name}";
+            patterns.Add((ParsePattern(subject, entry.Name), read(subject, entry.Value)));
+        }
+    }
+
+    private PeftPattern ParsePattern(string subject, string key)
+    {
+        try
+        {
+            var pattern = PeftPattern.Parse(key);
+            if (pattern.IsName || ++_expressions <= MaxRegularExpressions) return pattern;
+        }
+        catch (FormatException e)
+        {
+            throw new CheckpointException(_file, subject, e.Message, e);
+        }
+        throw Error(subject, $"is one of more than {MaxRegularExpressions} regular expressions; name modules plainly");
+    }
+
+    private double Rank(string name, JsonElement value)
+    {
+        bool whole = value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int rank)
+            && rank is >= 1 and <= PeftAdapter.MaxRank;
+        Require(name, value, whole, $"a whole number from 1 to {PeftAdapter.MaxRank}");
+        return value.GetInt32();
+    }
+
+    private double Number(string name, JsonElement value)
+    {
+        double number = 0;
+        bool finite = value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out number) && double.IsFinite(number);
+        Require(name, value, finite, "a finite number");
+        return number;
+    }
+
+    private void Require(string name, JsonElement value, bool fulfilled, string allowed)
+    {
+        if (!fulfilled) throw Error(name, $"is {JsonFile.Describe(value)}; allowed is {allowed}");
+    }
+
+    private static bool Is(JsonElement value, string text) =>
+        value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
+
+    private static bool IsUnset(JsonElement value) => value.ValueKind switch
+    {
+        JsonValueKind.Null or JsonValueKind.False => true,
+        JsonValueKind.Array => value.GetArrayLength() == 0,
+        JsonValueKind.Object => !value.EnumerateObject().Any(),
+        JsonValueKind.String => value.ValueEquals(""),
+        _ => false,
+    };
+
+    private CheckpointException Error(string? field, string reason) => new(_file, field, reason);
+}
