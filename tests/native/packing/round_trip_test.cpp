@@ -1,0 +1,75 @@
+// Packing loses nothing: unpacking gives the checkpoint's bytes back.
+#include "packing/panel.h"
+#include "support/abi.h"
+
+namespace lk::test {
+namespace {
+
+class RoundTrip : public testing::TestWithParam<lk_weight_tensors> {};
+
+TEST_P(RoundTrip, GivesTheBytesBack) {
+    Context context = make_context();
+    Tensors given(GetParam());
+    fill(given, 7);
+    Weight weight;
+    LK_ASSERT_OK(lk_weight_pack(context, &given.view, weight.out()));
+
+    lk_weight_tensors sizes{};
+    sizes.struct_size = sizeof sizes;
+    LK_ASSERT_OK(lk_weight_describe(weight, &sizes));
+    EXPECT_EQ(sizes.codes.data, nullptr);
+    EXPECT_EQ(sizes.outer_offset, given.view.outer_offset);
+    Tensors back(sizes);
+    LK_ASSERT_OK(lk_weight_unpack(context, weight, &back.view));
+    for (size_t i = 0; i < given.storage.size(); ++i) EXPECT_EQ(given.storage[i], back.storage[i]) << "part " << i;
+}
+
+TEST_P(RoundTrip, TakesNoMoreMemoryThanTheCheckpointAndItsTails) {
+    const lk_weight_tensors& t = GetParam();
+    Context context = make_context();
+    Tensors given(t);
+    fill(given, 7);
+    Weight weight;
+    LK_ASSERT_OK(lk_weight_pack(context, &given.view, weight.out()));
+    int64_t packed = 0;
+    LK_ASSERT_OK(lk_weight_packed_bytes(weight, &packed));
+    const int64_t checkpoint = t.codes.size + t.scales.size + t.table.size + t.outer_table.size + t.outer_scales.size;
+    // At most 7 codes past the end of each row, and the alignment of the parts.
+    EXPECT_LE(packed, checkpoint + t.out_features * 4 + 3 * 64);
+}
+
+lk_weight_tensors with_table(lk_weight_tensors t) {
+    t.table.size = 64;
+    return t;
+}
+
+INSTANTIATE_TEST_SUITE_P(Weights, RoundTrip,
+                         testing::Values(nf4_sizes(1, 1, 64, 0), nf4_sizes(3, 5, 32, 0), nf4_sizes(33, 7, 64, 256),
+                                         nf4_sizes(31, 128, 64, 256), nf4_sizes(64, 192, 64, 0),
+                                         nf4_sizes(70, 3420 / 20, 64, 256), nf4_sizes(5, 4096, 4096, 0),
+                                         with_table(nf4_sizes(40, 64, 32, 256)), nf4_sizes(0, 64, 64, 256),
+                                         nf4_sizes(64, 0, 64, 0), q4_0_sizes(1, 32), q4_0_sizes(37, 96),
+                                         q4_0_sizes(64, 4096), q4_0_sizes(0, 32), q4_0_sizes(3, 0)));
+
+// The documented address of a code, computed without the layout's own functions.
+TEST(PanelLayout, FollowsItsDescription) {
+    constexpr int64_t n = 40, k = 24;  // a whole panel and one of 8 columns
+    Context context = make_context();
+    Tensors given(nf4_sizes(n, k, 32, 0));
+    fill(given, 9);
+    const PanelLayout layout{n, k, 32};
+    EXPECT_EQ(layout.panels(), 2);
+    EXPECT_EQ(layout.columns(0), 32);
+    EXPECT_EQ(layout.columns(1), 8);
+    EXPECT_EQ(layout.codes_bytes(), n * k / 2);
+    EXPECT_EQ(layout.word_offset(0, 1, 5), 32 * 4 + 5 * 4);
+    EXPECT_EQ(layout.word_offset(1, 2, 3), 32 * 3 * 4 + 2 * 8 * 4 + 3 * 4);
+    EXPECT_FALSE(layout.rows_begin_groups());
+    const PanelLayout aligned{n, 64, 32};
+    EXPECT_TRUE(aligned.rows_begin_groups());
+    EXPECT_EQ(aligned.scale_index(2 * 5 + 1), 32 + 5);           // row 5, group 1
+    EXPECT_EQ(aligned.scale_index(2 * 34 + 1), 32 * 2 + 8 + 2);  // row 34: second panel
+}
+
+}  // namespace
+}  // namespace lk::test
