@@ -4,7 +4,7 @@ using LoraKernels.Checkpoints;
 
 using var device = Device.OpenCpu();
 
-// W[n, k] = n + 1: every group has one magnitude, which NF4 holds exactly.
+// W[n, k] = n + 1: every group has one magnitude, which plain NF4 holds exactly.
 const int OutFeatures = 3;
 const int InFeatures = 64;
 var values = new float[OutFeatures * InFeatures];
@@ -12,7 +12,7 @@ for (int i = 0; i < values.Length; i++)
     values[i] = (i / InFeatures) + 1;
 
 using var w = device.Upload<float>(values, OutFeatures, InFeatures);
-using var weight = QuantizedWeight.Quantize(w);
+using var weight = QuantizedWeight.Quantize(w, outerGroupSize: 0);
 
 var ones = new float[InFeatures];
 Array.Fill(ones, 1f);
