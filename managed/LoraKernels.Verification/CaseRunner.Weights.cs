@@ -1,0 +1,116 @@
+using System.Runtime.InteropServices;
+using LoraKernels.Verification.Reference;
+
+namespace LoraKernels.Verification;
+
+/// <content>The ops where every bit counts: pack, dequantize, quantize.</content>
+internal sealed partial class CaseRunner<T>
+{
+    // Maps of different versions of bitsandbytes differ by a unit in the last place.
+    private const int DynamicMapUlps = 1;
+
+    private CaseOutcome Pack()
+    {
+        WeightTensors tensors = WeightSamples.Create(@case, _random);
+        using QuantizedWeight weight = QuantizedWeight.Pack(device, tensors);
+        WeightTensors back = weight.Unpack();
+        string? message = (back.Format, back.OutFeatures, back.InFeatures, back.GroupSize, back.OuterGroupSize)
+            == (tensors.Format, tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, tensors.OuterGroupSize)
+            && BitConverter.SingleToInt32Bits(back.OuterOffset) == BitConverter.SingleToInt32Bits(tensors.OuterOffset)
+                ? null
+                : "format, shape, group sizes or offset came back changed";
+        long wrong = Different(back.Codes, tensors.Codes) + Different(back.Scales, tensors.Scales)
+            + Different(back.Table, tensors.Table) + Different(back.OuterTable, tensors.OuterTable)
+            + Different(back.OuterScales, tensors.OuterScales);
+        return new CaseOutcome(VerificationError.Mismatch(wrong, tensors.Bytes), message);
+    }
+
+    private CaseOutcome Dequantize()
+    {
+        WeightTensors tensors = WeightSamples.Create(@case, _random);
+        using QuantizedWeight weight = QuantizedWeight.Pack(device, tensors);
+        using GuardedTensor<T> output = GuardedTensor<T>.Unwritten(device, OutFeatures, InFeatures, @case.Strided);
+        weight.Dequantize(output.View);
+        T[] expected = Elements.FromFloats<T>(ReferenceBridge.Weight(tensors).Decode());
+        long wrong = Different<T>(output.Read(), expected) + output.ChangedGuards();
+        return new CaseOutcome(VerificationError.Mismatch(wrong, expected.Length));
+    }
+
+    private CaseOutcome Quantize()
+    {
+        T[] w = QuantizeInput();
+        bool nested = @case.Format == VerificationFormat.Nf4Nested;
+        using GuardedTensor<T> input = GuardedTensor<T>.Of(device, w, OutFeatures, InFeatures, @case.Strided);
+        using QuantizedWeight weight = QuantizedWeight.Quantize(
+            input.View, WeightFormat.BitsAndBytesNf4, @case.GroupSize, nested ? @case.OuterGroupSize : 0);
+        WeightTensors actual = weight.Unpack();
+
+        (byte[] codes, float[] absmax) = ReferenceNf4Quantizer.Quantize(Elements.ToFloats(w), @case.GroupSize);
+        long wrong = Different<byte>(actual.Codes.Span, codes);
+        wrong += Different<float>(
+            MemoryMarshal.Cast<byte, float>(actual.Table.Span),
+            actual.Table.IsEmpty ? [] : ReferenceNf4Weight.StandardMap());
+        wrong += nested ? DifferentNested(actual, absmax) : Different<byte>(actual.Scales.Span, AsBytes(absmax));
+        return new CaseOutcome(VerificationError.Mismatch(wrong, codes.Length + absmax.Length));
+    }
+
+    // The codes are checked with the map that the device used, the map against the published algorithm.
+    private long DifferentNested(WeightTensors actual, float[] absmax)
+    {
+        ReadOnlySpan<float> map = MemoryMarshal.Cast<byte, float>(actual.OuterTable.Span);
+        float[] published = ReferenceDynamicMap.Create();
+        if (map.Length != published.Length)
+            return absmax.Length;
+        long wrong = 0;
+        for (int i = 0; i < map.Length; i++)
+        {
+            long apart = BitConverter.SingleToInt32Bits(map[i]) - (long)BitConverter.SingleToInt32Bits(published[i]);
+            if (Math.Abs(apart) > DynamicMapUlps)
+                wrong++;
+        }
+
+        (byte[] codes, float[] scales, float offset) =
+            ReferenceNf4Quantizer.QuantizeAbsmax(absmax, map, @case.OuterGroupSize);
+        return wrong + Different<byte>(actual.Scales.Span, codes)
+            + Different<byte>(actual.OuterScales.Span, AsBytes(scales))
+            + (actual.OuterOffset.Equals(offset) ? 0 : 1);
+    }
+
+    // Mostly the bell curve that real weights have, with outliers, and at times a group of zeros.
+    private T[] QuantizeInput()
+    {
+        float[] w = Samples.Uniform(_random, @case.OutFeatures * @case.InFeatures);
+        for (int i = 0; i < w.Length; i++)
+        {
+            w[i] *= w[i] * w[i] * 0.1f;
+            if (i % 1009 == 7)
+                w[i] *= 50;
+            if (i / @case.GroupSize % 7 == 5)
+                w[i] = 0;
+        }
+
+        return Elements.FromFloats<T>(w);
+    }
+
+    private static long Different(ReadOnlyMemory<byte> a, ReadOnlyMemory<byte> b) => Different<byte>(a.Span, b.Span);
+
+    private static long Different<TItem>(ReadOnlySpan<TItem> actual, ReadOnlySpan<TItem> expected)
+        where TItem : unmanaged
+    {
+        if (actual.Length != expected.Length)
+            return Math.Max(actual.Length, expected.Length);
+        ReadOnlySpan<byte> actualBytes = MemoryMarshal.AsBytes(actual);
+        ReadOnlySpan<byte> expectedBytes = MemoryMarshal.AsBytes(expected);
+        int size = expected.IsEmpty ? 1 : expectedBytes.Length / expected.Length;
+        long different = 0;
+        for (int i = 0; i < expectedBytes.Length; i += size)
+        {
+            if (!actualBytes.Slice(i, size).SequenceEqual(expectedBytes.Slice(i, size)))
+                different++;
+        }
+
+        return different;
+    }
+
+    private static byte[] AsBytes(float[] values) => MemoryMarshal.AsBytes<float>(values).ToArray();
+}
