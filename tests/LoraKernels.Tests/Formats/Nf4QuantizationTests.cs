@@ -1,0 +1,141 @@
+using System.Runtime.InteropServices;
+using LoraKernels.Tests.Operations;
+using LoraKernels.Verification.Reference;
+using NUnit.Framework;
+
+namespace LoraKernels.Tests.Formats;
+
+/// <summary>Quantization to NF4 against the rule, on every 16-bit input there is.</summary>
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
+public sealed class Nf4QuantizationTests(string deviceName)
+{
+    private const int GroupSize = 32;
+
+    private readonly Device _device = TestDevices.Get(deviceName);
+
+    [Test]
+    public void EveryFiniteFloat16AmongItsNeighbours()
+    {
+        Half[] values = Every16Bits(BitConverter.UInt16BitsToHalf, Half.IsFinite);
+        Check(values, Array.ConvertAll(values, value => (float)value));
+    }
+
+    [Test]
+    public void EveryFiniteBFloat16AmongItsNeighbours()
+    {
+        float[] values = Every16Bits(ReferenceRounding.FromBFloat16Bits, float.IsFinite);
+        Check(Array.ConvertAll(values, value => (BFloat16)value), values);
+    }
+
+    [Test]
+    public void EveryFloat16UpToOneInAGroupWhoseAbsmaxIsOne()
+    {
+        Half[] values = Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)1);
+        Check(WithLeader(values, (Half)1), Array.ConvertAll(WithLeader(values, (Half)1), value => (float)value));
+    }
+
+    [Test]
+    public void EveryFloat16UpToThreeInAGroupWhoseAbsmaxHasNoExactReciprocal()
+    {
+        Half[] values = Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)3);
+        Check(WithLeader(values, (Half)(-3)), Array.ConvertAll(WithLeader(values, (Half)(-3)), value => (float)value));
+    }
+
+    [Test]
+    public void WeightsOnAndBesideEveryBorderUseTheReciprocalNotTheQuotient()
+    {
+        float[] borders =
+        [
+            -0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f,
+            -0.23460740596055984f, -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f,
+            0.1202552504837513f, 0.2035212516784668f, 0.2920137718319893f, 0.3893125355243683f,
+            0.5016634166240692f, 0.6427869200706482f, 0.8614784178118011f,
+        ];
+        var random = new Random(5);
+        var values = new List<float>();
+        for (int group = 0; group < 2000; group++)
+        {
+            float absmax = MathF.Pow(2, 20 * random.NextSingle() - 10);
+            values.Add(absmax);
+            for (int i = 1; i < GroupSize; i++)
+            {
+                float value = borders[random.Next(borders.Length)] * absmax;
+                for (int step = random.Next(-2, 3); step != 0; step -= Math.Sign(step))
+                    value = step > 0 ? MathF.BitIncrement(value) : MathF.BitDecrement(value);
+                values.Add(value);
+            }
+        }
+
+        float[] weights = [.. values];
+        int sensitive = weights.Where((w, i) => CodeByQuotient(w, weights[i / GroupSize * GroupSize])
+            != ReferenceNf4Quantizer.Code(w, weights[i / GroupSize * GroupSize])).Count();
+        Assert.That(sensitive, Is.Positive, "the inputs must tell the two apart");
+        Check(weights, weights);
+
+        int CodeByQuotient(float weight, float absmax) => borders.Count(border => weight / absmax > border);
+    }
+
+    [Test]
+    public void AllZeroWeightsHaveTheCodeOfZeroAndDequantizeToZero()
+    {
+        using DeviceTensor<float> zeros = _device.Upload<float>(new float[99], 3, 33);
+        using QuantizedWeight weight = QuantizedWeight.Quantize(zeros, groupSize: GroupSize, outerGroupSize: 0);
+        WeightTensors tensors = weight.Unpack();
+
+        Assert.That(tensors.Codes.ToArray(), Is.All.EqualTo(0x77));
+        Assert.That(tensors.Scales.ToArray(), Is.All.Zero);
+    }
+
+    [TestCase(float.NaN), TestCase(float.PositiveInfinity), TestCase(float.NegativeInfinity)]
+    public void AWeightThatIsNotFiniteIsNamedByRowAndColumn(float bad)
+    {
+        var values = new float[70];
+        values[2 * 10 + 7] = bad;
+        using DeviceTensor<float> tensor = _device.Upload<float>(values, 7, 10);
+
+        LoraKernelsException? exception =
+            Assert.Throws<LoraKernelsException>(() => QuantizedWeight.Quantize(tensor).Dispose());
+        Assert.That(exception!.Status, Is.EqualTo(LoraKernelsStatus.InvalidArgument));
+        Assert.That(exception.Message, Does.Match("row 2\\b").And.Match("column 7\\b"));
+    }
+
+    private void Check<T>(T[] values, float[] asFloat)
+        where T : unmanaged
+    {
+        using DeviceTensor<T> tensor = _device.Upload<T>(values, values.Length / GroupSize, GroupSize);
+        using QuantizedWeight weight = QuantizedWeight.Quantize(tensor, groupSize: GroupSize, outerGroupSize: 0);
+        WeightTensors actual = weight.Unpack();
+        (byte[] codes, float[] absmax) = ReferenceNf4Quantizer.Quantize(asFloat, GroupSize);
+
+        Assert.That(actual.Scales.Span.SequenceEqual(MemoryMarshal.AsBytes<float>(absmax)), "absmax");
+        for (int i = 0; i < codes.Length; i++)
+        {
+            if (actual.Codes.Span[i] != codes[i])
+            {
+                Assert.Fail($"weights {asFloat[2 * i]:R} and {asFloat[2 * i + 1]:R} of a group with absmax " +
+                    $"{absmax[2 * i / GroupSize]:R}: codes {actual.Codes.Span[i]:X2}, not {codes[i]:X2}");
+            }
+        }
+    }
+
+    private static T[] Every16Bits<T>(Func<ushort, T> fromBits, Func<T, bool> wanted)
+    {
+        List<T> values = [.. Enumerable.Range(0, 65536).Select(bits => fromBits((ushort)bits)).Where(wanted)];
+        while (values.Count % GroupSize != 0)
+            values.Add(values[^1]);
+        return [.. values];
+    }
+
+    private static T[] WithLeader<T>(T[] values, T leader)
+    {
+        var groups = new List<T>();
+        foreach (T[] chunk in values.Chunk(GroupSize - 1))
+        {
+            groups.Add(leader);
+            groups.AddRange(chunk);
+            groups.AddRange(Enumerable.Repeat(leader, GroupSize - 1 - chunk.Length));
+        }
+
+        return [.. groups];
+    }
+}

@@ -1,0 +1,31 @@
+using LoraKernels.Verification;
+using NUnit.Framework;
+
+namespace LoraKernels.Tests.Operations;
+
+/// <summary>The table of operations, on every backend present, against the reference.</summary>
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
+public sealed class OperationTests(string deviceName)
+{
+    private readonly Device _device = TestDevices.Get(deviceName);
+
+    [TestCaseSource(typeof(VerificationSuite), nameof(VerificationSuite.Cases))]
+    public void Table(VerificationCase @case) => Verify(@case);
+
+    [TestCaseSource(typeof(AwkwardCases), nameof(AwkwardCases.WeightOps))]
+    public void AwkwardWeight(VerificationCase @case) => Verify(@case);
+
+    [TestCaseSource(typeof(AwkwardCases), nameof(AwkwardCases.Matmuls))]
+    public void AwkwardMatmul(VerificationCase @case) => Verify(@case);
+
+    [TestCaseSource(typeof(AwkwardCases), nameof(AwkwardCases.Loras))]
+    public void AwkwardLora(VerificationCase @case) => Verify(@case);
+
+    private void Verify(VerificationCase @case)
+    {
+        VerificationResult result = VerificationSuite.Run(_device, @case);
+        Assert.That(result.Message, Is.Null);
+        Assert.That(result.Error, Is.LessThanOrEqualTo(result.Limit));
+        Assert.That(result.Ok);
+    }
+}
