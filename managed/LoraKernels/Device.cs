@@ -14,7 +14,7 @@ public sealed partial class Device : IDisposable
     private Device(DeviceKind kind, int index, CpuIsa isa)
     {
         _isa = (lk_cpu_isa)isa;
-        ContextHandle context = CreateContext(kind, index, _isa, 0);
+        ContextHandle context = CreateContext(kind, index, _isa, 0, nameof(Device));
         try
         {
             Info = Describe(context);
@@ -68,8 +68,8 @@ public sealed partial class Device : IDisposable
     public DeviceStream BorrowStream(nint nativeStream)
     {
         ObjectDisposedException.ThrowIf(DefaultStream.Handle.IsDisposed, this);
-        return new DeviceStream(
-            this, CreateContext(Info.Kind, Info.Index, _isa, nativeStream), isDefault: false);
+        ContextHandle context = CreateContext(Info.Kind, Info.Index, _isa, nativeStream, nameof(DeviceStream));
+        return new DeviceStream(this, context, isDefault: false);
     }
 
     /// <summary>Uninitialised device memory for a matrix, rows one after the other.</summary>
@@ -131,7 +131,8 @@ public sealed partial class Device : IDisposable
     internal bool IsSamePlaceAs(Device other) =>
         ReferenceEquals(this, other) || (Info.Kind == other.Info.Kind && Info.Index == other.Info.Index);
 
-    private static unsafe ContextHandle CreateContext(DeviceKind kind, int index, lk_cpu_isa isa, nint nativeStream)
+    private static unsafe ContextHandle CreateContext(
+        DeviceKind kind, int index, lk_cpu_isa isa, nint nativeStream, string publicName)
     {
         var options = new lk_context_options
         {
@@ -144,7 +145,7 @@ public sealed partial class Device : IDisposable
         };
         lk_context* context;
         NativeCall.Check(NativeMethods.lk_context_create(&options, &context));
-        return new ContextHandle(context);
+        return new ContextHandle(context, publicName);
     }
 
     private static unsafe DeviceInfo Describe(ContextHandle handle)

@@ -187,6 +187,8 @@ public static unsafe class Kernels
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentNullException.ThrowIfNull(module);
-        return batch.Table.IndexOf(module);
+        return batch.Table.Names.TryFindModule(module, out int index)
+            ? index
+            : throw new ArgumentException(batch.Table.Names.ExplainUnknownModule(module), nameof(module));
     }
 }

@@ -101,15 +101,8 @@ public sealed class Linear
             throw new InvalidOperationException(
                 "this layer was made without a module name, so it cannot take adapters; give one to the constructor");
         }
-        int index;
-        try
-        {
-            index = table.IndexOf(Module);
-        }
-        catch (ArgumentException error)
-        {
-            throw new InvalidOperationException($"layer '{Module}': {error.Message}", error);
-        }
+        if (!table.Names.TryFindModule(Module, out int index))
+            throw new InvalidOperationException($"layer '{Module}': {table.Names.ExplainUnknownModule(Module)}");
         LoraModule module = table.Modules[index];
         if (module.InFeatures != Weight.InFeatures || module.OutFeatures != Weight.OutFeatures)
         {

@@ -26,11 +26,11 @@ public class LoraKernelsException : Exception
         string advice = status switch
         {
             LoraKernelsStatus.Busy =>
-                " A stream serves one thread at a time: create one stream per thread with Device.CreateStream().",
+                "A stream serves one thread at a time: create one stream per thread with Device.CreateStream().",
             LoraKernelsStatus.AbiMismatch =>
-                " Use the same version of the packages LoraKernels and LoraKernels.Native.*.",
+                "Use the same version of the packages LoraKernels and LoraKernels.Native.*.",
             _ => "",
         };
-        return new LoraKernelsException(status, message + advice);
+        return new LoraKernelsException(status, advice.Length == 0 ? message : $"{message.TrimEnd('.')}. {advice}");
     }
 }

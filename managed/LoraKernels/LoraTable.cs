@@ -10,8 +10,6 @@ namespace LoraKernels;
 /// </summary>
 public sealed class LoraTable : IDisposable
 {
-    private readonly ModuleNames _names;
-
     /// <summary>Makes a table without adapters.</summary>
     /// <param name="device">Where the adapters will be.</param>
     /// <param name="modules">The layers; every name, of layers and slices, occurs once.</param>
@@ -28,7 +26,7 @@ public sealed class LoraTable : IDisposable
         stream ??= device.DefaultStream;
         stream.RequireSamePlace(device, nameof(stream));
         LoraModule[] list = [.. modules];
-        _names = new ModuleNames(list);
+        Names = new ModuleNames(list);
         Device = device;
         Modules = new ReadOnlyCollection<LoraModule>(list);
         BaseModel = baseModel;
@@ -60,6 +58,8 @@ public sealed class LoraTable : IDisposable
         }
     }
 
+    internal ModuleNames Names { get; }
+
     internal TableHandle Handle { get; }
 
     /// <summary>Copies an adapter to the device: all of it, or nothing when anything does not fit.</summary>
@@ -84,7 +84,7 @@ public sealed class LoraTable : IDisposable
         ArgumentNullException.ThrowIfNull(adapter);
         stream ??= Device.DefaultStream;
         stream.RequireSamePlace(Device, nameof(stream));
-        ModulePart[] parts = AdapterFit.Match(adapter, _names, BaseModel);
+        ModulePart[] parts = AdapterFit.Match(adapter, Names, BaseModel);
 
         using var context = new Lease(stream.Handle);
         using var table = new Lease(Handle);
@@ -152,10 +152,6 @@ public sealed class LoraTable : IDisposable
     /// Lets go of the table. Adapters and memory go once no batch uses them; batches keep what they hold.
     /// </summary>
     public void Dispose() => Handle.Dispose();
-
-    /// <summary>The index of a layer, by its own name.</summary>
-    /// <exception cref="ArgumentException">The table has no such layer; the message lists those it has.</exception>
-    internal int IndexOf(string module) => _names.IndexOf(module);
 
     /// <summary>Removes an adapter; nothing to do where the table is gone.</summary>
     internal unsafe void Remove(long id)

@@ -6,11 +6,9 @@ namespace LoraKernels.Native;
 // native handle answers "removed adapter" for as long as the batch can be set.
 
 /// <summary>Owns an lk_context, and the workspace that the context was told to use.</summary>
-internal sealed unsafe class ContextHandle(lk_context* context) : NativeHandle(context)
+internal sealed unsafe class ContextHandle(lk_context* context, string publicName) : NativeHandle(publicName, context)
 {
     private BufferHandle? _workspace;
-
-    public override string PublicName => nameof(DeviceStream);
 
     /// <summary>Keeps a workspace until it is replaced or the context destroyed. The context must know it already.</summary>
     public void KeepWorkspace(BufferHandle? workspace)
@@ -38,10 +36,8 @@ internal sealed unsafe class ContextHandle(lk_context* context) : NativeHandle(c
 }
 
 /// <summary>Owns an lk_buffer.</summary>
-internal sealed unsafe class BufferHandle(lk_buffer* buffer) : NativeHandle(buffer)
+internal sealed unsafe class BufferHandle(lk_buffer* buffer) : NativeHandle(nameof(DeviceTensor), buffer)
 {
-    public override string PublicName => "DeviceTensor";
-
     protected override lk_status Destroy(void* pointer) => NativeMethods.lk_buffer_destroy((lk_buffer*)pointer);
 
     /// <summary>New, uninitialised device memory, and where it lies.</summary>
@@ -67,33 +63,26 @@ internal sealed unsafe class BufferHandle(lk_buffer* buffer) : NativeHandle(buff
 }
 
 /// <summary>A slice's share of the memory that it is cut from.</summary>
-internal sealed unsafe class SliceHandle(NativeHandle memory) : NativeHandle(null, memory)
+internal sealed unsafe class SliceHandle(NativeHandle memory) : NativeHandle(nameof(DeviceTensor), null, memory)
 {
-    public override string PublicName => "DeviceTensor";
-
     protected override lk_status Destroy(void* pointer) => lk_status.LK_OK;
 }
 
 /// <summary>Owns an lk_weight.</summary>
-internal sealed unsafe class WeightHandle(lk_weight* weight) : NativeHandle(weight)
+internal sealed unsafe class WeightHandle(lk_weight* weight) : NativeHandle(nameof(QuantizedWeight), weight)
 {
-    public override string PublicName => nameof(QuantizedWeight);
-
     protected override lk_status Destroy(void* pointer) => NativeMethods.lk_weight_destroy((lk_weight*)pointer);
 }
 
 /// <summary>Owns an lk_lora_table.</summary>
-internal sealed unsafe class TableHandle(lk_lora_table* table) : NativeHandle(table)
+internal sealed unsafe class TableHandle(lk_lora_table* table) : NativeHandle(nameof(LoraTable), table)
 {
-    public override string PublicName => nameof(LoraTable);
-
     protected override lk_status Destroy(void* pointer) => NativeMethods.lk_lora_table_destroy((lk_lora_table*)pointer);
 }
 
 /// <summary>Owns an lk_lora_batch; its table's handle outlives it.</summary>
-internal sealed unsafe class BatchHandle(lk_lora_batch* batch, TableHandle table) : NativeHandle(batch, table)
+internal sealed unsafe class BatchHandle(lk_lora_batch* batch, TableHandle table)
+    : NativeHandle(nameof(LoraBatch), batch, table)
 {
-    public override string PublicName => nameof(LoraBatch);
-
     protected override lk_status Destroy(void* pointer) => NativeMethods.lk_lora_batch_destroy((lk_lora_batch*)pointer);
 }

@@ -60,22 +60,21 @@ internal sealed class ModuleNames
             + (similar.Length == 1 ? $" (which has '{similar[0]}')" : "");
     }
 
-    public int IndexOf(string module)
+    public bool TryFindModule(string name, out int index) => _modulesByName.TryGetValue(name, out index);
+
+    /// <summary>Why operations cannot name this, with the modules that they can.</summary>
+    public string ExplainUnknownModule(string name)
     {
-        if (_modulesByName.TryGetValue(module, out int index))
-            return index;
-        if (_partsByName.TryGetValue(module, out ModulePart part))
+        if (_partsByName.TryGetValue(name, out ModulePart part))
         {
-            throw new ArgumentException(
-                $"'{module}' is slice {part.Slice} of the fused module '{_modules[part.Module].Name}'; operations name "
-                + "the module",
-                nameof(module));
+            return $"'{name}' is slice {part.Slice} of the fused module '{_modules[part.Module].Name}'; operations name "
+                + "the module";
         }
-        string listed = string.Join(", ", _modules.Take(MaxListed).Select(known => $"'{known.Name}'"));
+        string listed = _modules.Length == 0
+            ? "none"
+            : string.Join(", ", _modules.Take(MaxListed).Select(known => $"'{known.Name}'"));
         string more = _modules.Length > MaxListed ? $" and {_modules.Length - MaxListed} more" : "";
-        throw new ArgumentException(
-            $"the table has no module '{module}'; it has {(_modules.Length == 0 ? "none" : listed + more)}",
-            nameof(module));
+        return $"the table has no module '{name}'; it has {listed}{more}";
     }
 
     private static void AddOnce(HashSet<string> names, string name, string argument)

@@ -13,11 +13,13 @@ internal abstract unsafe class NativeHandle : SafeHandle
     private readonly HandleTracker.Entry? _entry;
     private volatile bool _disposed;
 
+    /// <param name="publicName">The public type that this handle stands for.</param>
     /// <param name="pointer">The native object, or null where the handle only keeps its parent alive.</param>
     /// <param name="parent">Not destroyed before this handle is; the caller holds a lease on it.</param>
-    protected NativeHandle(void* pointer, NativeHandle? parent = null)
+    protected NativeHandle(string publicName, void* pointer, NativeHandle? parent = null)
         : base(0, ownsHandle: true)
     {
+        PublicName = publicName;
         SetHandle((nint)pointer);
         if (parent is not null)
         {
@@ -25,7 +27,7 @@ internal abstract unsafe class NativeHandle : SafeHandle
             parent.DangerousAddRef(ref added);
             _parent = parent;
         }
-        _entry = HandleTracker.Track(PublicName);
+        _entry = HandleTracker.Track(publicName);
     }
 
     /// <summary>Never: a handle without a native object still has a parent to let go of.</summary>
@@ -37,7 +39,7 @@ internal abstract unsafe class NativeHandle : SafeHandle
     public bool IsDisposed => _disposed;
 
     /// <summary>The public type that this handle stands for.</summary>
-    public abstract string PublicName { get; }
+    public string PublicName { get; }
 
     protected abstract lk_status Destroy(void* pointer);
 
