@@ -9,6 +9,12 @@ using ll = long long;
 
 }  // namespace
 
+void check_device_kind(const lk_device_kind& kind, const char* name) {
+    if (raw(kind) != LK_DEVICE_CPU && raw(kind) != LK_DEVICE_CUDA) {
+        fail(LK_INVALID_ARGUMENT, "%s: is %d; allowed are LK_DEVICE_CPU (0), LK_DEVICE_CUDA (1)", name, raw(kind));
+    }
+}
+
 void require(const void* pointer, const char* name) {
     if (pointer == nullptr) fail(LK_INVALID_ARGUMENT, "%s: is NULL", name);
 }
@@ -32,9 +38,8 @@ void check_extent(int64_t value, const char* name) {
 
 void check_matrix(const lk_matrix* matrix, const char* name) {
     require(matrix, name);
-    if (!is_dtype(matrix->dtype)) {
-        fail(LK_INVALID_ARGUMENT, "%s.dtype: is %d; allowed are f32 (0), f16 (1), bf16 (2)", name,
-             static_cast<int>(matrix->dtype));
+    if (!is_dtype(raw(matrix->dtype))) {
+        fail(LK_INVALID_ARGUMENT, "%s.dtype: is %d; allowed are f32 (0), f16 (1), bf16 (2)", name, raw(matrix->dtype));
     }
     if (matrix->rows < 0 || matrix->rows > kLargestExtent || matrix->columns < 0 || matrix->columns > kLargestExtent) {
         fail(LK_INVALID_ARGUMENT, "%s: is %lld x %lld; rows and columns are 0 ... %lld", name, ll(matrix->rows),

@@ -1,7 +1,7 @@
 // Argument checks of the ABI. Each names the argument, its value and what is allowed.
 #pragma once
 
-#include <type_traits>
+#include <cstring>
 
 #include "core/error.h"
 #include "core/matrix.h"
@@ -12,6 +12,18 @@ namespace lk::abi {
 
 // Rejects absurd sizes before any arithmetic on them: products of two stay within 64 bits.
 inline constexpr int64_t kLargestExtent = int64_t{1} << 31;
+
+// The bits of an enum that comes from outside: to read it as the enum would be undefined where it is no enumerator.
+template <class Enum>
+int32_t raw(const Enum& value) {
+    static_assert(sizeof value == sizeof(int32_t));
+    int32_t bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+// Whether a device kind is one, for arguments and options.
+void check_device_kind(const lk_device_kind& kind, const char* name);
 
 void require(const void* pointer, const char* name);
 

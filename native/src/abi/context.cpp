@@ -30,9 +30,10 @@ lk_status lk_context_create(const lk_context_options* options, lk_context** cont
                  options->abi_version, lk_version(), LK_ABI_VERSION);
         }
         check_reserved(options->reserved, "options.reserved");
-        if (options->device_kind != LK_DEVICE_CPU && options->device_kind != LK_DEVICE_CUDA) {
-            fail(LK_INVALID_ARGUMENT, "options.device_kind: is %d; allowed are LK_DEVICE_CPU (0), LK_DEVICE_CUDA (1)",
-                 static_cast<int>(options->device_kind));
+        check_device_kind(options->device_kind, "options.device_kind");
+        if (raw(options->cpu_isa) < LK_CPU_AUTO || raw(options->cpu_isa) > LK_CPU_PORTABLE) {
+            fail(LK_INVALID_ARGUMENT, "options.cpu_isa: is %d; allowed are %d (auto) ... %d (portable)",
+                 raw(options->cpu_isa), LK_CPU_AUTO, LK_CPU_PORTABLE);
         }
         const lk_allocator allocator = allocator_of(*options);
         *context_out = new lk_context(open_device(*options, allocator), allocator);
@@ -95,9 +96,9 @@ lk_status lk_copy(lk_context* context, const lk_matrix* source, lk_copy_kind kin
         const ContextLock lock(context);
         check_matrix(source, "source");
         check_matrix(destination, "destination");
-        if (kind < LK_COPY_HOST_TO_DEVICE || kind > LK_COPY_DEVICE_TO_DEVICE) {
+        if (raw(kind) < LK_COPY_HOST_TO_DEVICE || raw(kind) > LK_COPY_DEVICE_TO_DEVICE) {
             fail(LK_INVALID_ARGUMENT, "kind: is %d; allowed are host to device (0), back (1), on the device (2)",
-                 static_cast<int>(kind));
+                 raw(kind));
         }
         check_rows(*destination, "destination", source->rows, "source has");
         check_columns(*destination, "destination", source->columns, "source has");

@@ -7,19 +7,8 @@
 using namespace lk;
 using namespace lk::abi;
 
-namespace {
-
-void check_kind(lk_device_kind kind) {
-    if (kind != LK_DEVICE_CPU && kind != LK_DEVICE_CUDA) {
-        fail(LK_INVALID_ARGUMENT, "kind: is %d; allowed are LK_DEVICE_CPU (0), LK_DEVICE_CUDA (1)",
-             static_cast<int>(kind));
-    }
-}
-
-}  // namespace
-
 const char* lk_status_name(lk_status status) {
-    switch (status) {
+    switch (raw(status)) {
         case LK_OK:
             return "LK_OK";
         case LK_INVALID_ARGUMENT:
@@ -70,7 +59,7 @@ int64_t lk_live_handles(void) {
 
 lk_status lk_device_count(lk_device_kind kind, int32_t* count_out) {
     return guard([&] {
-        check_kind(kind);
+        check_device_kind(kind, "kind");
         require(count_out, "count_out");
         *count_out = device_count(kind);
     });
@@ -78,7 +67,7 @@ lk_status lk_device_count(lk_device_kind kind, int32_t* count_out) {
 
 lk_status lk_device_describe(lk_device_kind kind, int32_t index, lk_device_info* info_out) {
     return guard([&] {
-        check_kind(kind);
+        check_device_kind(kind, "kind");
         require_struct(info_out, "info_out");
         lk_device_info info{};
         info.struct_size = sizeof info;

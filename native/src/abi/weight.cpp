@@ -10,11 +10,11 @@ using namespace lk::abi;
 
 namespace {
 
-const Format& format_of(lk_format id, const char* name) {
-    const Format* format = find_format(id);
+const Format& format_of(const lk_format& id, const char* name) {
+    const Format* format = find_format(raw(id));
     if (format == nullptr) {
-        fail(LK_UNSUPPORTED, "%s: is %d; this library has bitsandbytes NF4 (%d) and GGUF Q4_0 (%d)", name,
-             static_cast<int>(id), LK_FORMAT_BNB_NF4, LK_FORMAT_GGUF_Q4_0);
+        fail(LK_UNSUPPORTED, "%s: is %d; this library has bitsandbytes NF4 (%d) and GGUF Q4_0 (%d)", name, raw(id),
+             LK_FORMAT_BNB_NF4, LK_FORMAT_GGUF_Q4_0);
     }
     return *format;
 }

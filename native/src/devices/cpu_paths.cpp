@@ -53,8 +53,7 @@ const Kernels& choose_path(lk_cpu_isa isa) {
     if (named) {
         fail(LK_INVALID_ARGUMENT, "LORAKERNELS_CPU: is '%s'; this processor can run %s", name, names().c_str());
     }
-    fail(LK_INVALID_ARGUMENT, "cpu_isa: is %d, which names no path; this processor can run %s", static_cast<int>(isa),
-         names().c_str());
+    fail(LK_INTERNAL, "cpu_isa %d passed the ABI's checks", static_cast<int>(isa));
 }
 
 }  // namespace lk::cpu

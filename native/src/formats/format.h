@@ -41,6 +41,6 @@ struct Format {
 };
 
 // NULL for an unknown format.
-const Format* find_format(lk_format id);
+const Format* find_format(int32_t id);
 
 }  // namespace lk

@@ -4,7 +4,7 @@
 
 namespace lk {
 
-const Format* find_format(lk_format id) {
+const Format* find_format(int32_t id) {
     for (const Format* format : {&nf4::kFormat, &q4_0::kFormat}) {
         if (format->id == id) return format;
     }

@@ -50,8 +50,9 @@ void unpack_row(const lk_weight& weight, const lk_weight_tensors& out, int64_t r
     weight.format->write_codes(out, row, codes);
 }
 
-void copy(const lk_bytes& destination, const void* source) {
-    if (destination.size != 0) std::memcpy(destination.data, source, size_t(destination.size));
+// Either pointer may be NULL where there is nothing to copy.
+void copy(void* destination, const void* source, int64_t bytes) {
+    if (bytes != 0) std::memcpy(destination, source, size_t(bytes));
 }
 
 }  // namespace
@@ -78,8 +79,8 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
                     weight.format->scale_at(tensors, group), scale_bytes);
     }
     if (weight.scale_kind == ScaleKind::nested) {
-        std::memcpy(weight.outer_table, tensors.outer_table.data, sizeof weight.outer_table);
-        std::memcpy(weight.outer_scales, tensors.outer_scales.data, size_t(tensors.outer_scales.size));
+        copy(weight.outer_table, tensors.outer_table.data, tensors.outer_table.size);
+        copy(weight.outer_scales, tensors.outer_scales.data, tensors.outer_scales.size);
     }
 }
 
@@ -105,9 +106,9 @@ void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
         std::memcpy(weight.format->scale_at(out, group),
                     weight.scales + layout.scale_index(group) * int64_t(scale_bytes), scale_bytes);
     }
-    copy(out.table, weight.values);
-    copy(out.outer_table, weight.outer_table);
-    copy(out.outer_scales, weight.outer_scales);
+    copy(out.table.data, weight.values, out.table.size);
+    copy(out.outer_table.data, weight.outer_table, out.outer_table.size);
+    copy(out.outer_scales.data, weight.outer_scales, out.outer_scales.size);
 }
 
 }  // namespace lk::cpu
