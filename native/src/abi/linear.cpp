@@ -14,7 +14,7 @@ void check_bias(const lk_matrix* bias, const lk_matrix& y) {
     check_no_overlap(y, "y", *bias, "bias");
 }
 
-// weight, batch and bias may each be missing.
+// With a weight y is set, without one the batch is added to it. batch and bias may be missing.
 void compute(lk_context* context, const lk_matrix* x, const lk_weight* weight, const lk_lora_batch* batch,
              int32_t module, const lk_matrix* bias, const lk_matrix* y) {
     const ContextLock lock(context);
@@ -37,7 +37,11 @@ void compute(lk_context* context, const lk_matrix* x, const lk_weight* weight, c
     if (bias != nullptr) check_bias(bias, *y);
     check_no_overlap(*y, "y", *x, "x");
     if (is_empty(*y)) return;
-    lock->backend->linear({*x, weight, plan.get(), module, bias, *y}, lock->workspace);
+    if (weight != nullptr) {
+        lock->backend->linear({*x, *weight, plan.get(), module, bias, *y}, lock->workspace);
+    } else {
+        lock->backend->apply(*x, *plan, module, *y, lock->workspace);
+    }
 }
 
 }  // namespace

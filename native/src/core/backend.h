@@ -10,15 +10,14 @@ namespace lk {
 
 class Workspace;
 struct BatchPlan;
-struct LoraModule;
 
-// y = x * W^T + adapters + bias. Any part may be missing; without a weight the base is y's present content.
+// y = x * W^T + adapters + bias.
 struct LinearArguments {
     const lk_matrix& x;
-    const lk_weight* weight;
-    const BatchPlan* plan;
+    const lk_weight& weight;
+    const BatchPlan* plan;  // NULL: no adapters
     int32_t module;
-    const lk_matrix* bias;
+    const lk_matrix* bias;  // or NULL
     const lk_matrix& y;
 };
 
@@ -44,7 +43,10 @@ class Backend {
     virtual void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y,
                         Workspace& workspace) = 0;
 
-    // The most that linear, shrink and expand take from the workspace.
+    virtual void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y,
+                       Workspace& workspace) = 0;
+
+    // The most that any operation takes from the workspace.
     virtual int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const = 0;
 };
 

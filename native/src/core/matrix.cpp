@@ -39,4 +39,14 @@ void write_row(const lk_matrix& matrix, int64_t row, int64_t column, int64_t cou
     });
 }
 
+float read(const lk_matrix& matrix, int64_t row, int64_t column) {
+    float value;
+    read_row(matrix, row, column, 1, &value);
+    return value;
+}
+
+void write(const lk_matrix& matrix, int64_t row, int64_t column, float value) {
+    write_row(matrix, row, column, 1, &value);
+}
+
 }  // namespace lk

@@ -25,4 +25,8 @@ void read_row(const lk_matrix& matrix, int64_t row, int64_t column, int64_t coun
 // Rounds count fp32 values into a row, from `column` on.
 void write_row(const lk_matrix& matrix, int64_t row, int64_t column, int64_t count, const float* values);
 
+// One element.
+float read(const lk_matrix& matrix, int64_t row, int64_t column);
+void write(const lk_matrix& matrix, int64_t row, int64_t column, float value);
+
 }  // namespace lk

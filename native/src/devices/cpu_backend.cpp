@@ -85,6 +85,11 @@ void CpuBackend::expand(const lk_matrix& s, const BatchPlan& plan, int32_t modul
     kernels_.expand(s, plan, module, y, workspace);
 }
 
+void CpuBackend::apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y,
+                       Workspace& workspace) {
+    kernels_.apply(x, plan, module, y, workspace);
+}
+
 int64_t CpuBackend::workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const {
     return kernels_.workspace_bytes(rows, in_features, entries, rank_tiles);
 }

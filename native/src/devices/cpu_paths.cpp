@@ -6,8 +6,8 @@
 
 #include "core/error.h"
 #include "dequantize/dequantize.h"
-#include "linear/portable.h"
-#include "linear/reference.h"
+#include "linear/linear.h"
+#include "lora/lora.h"
 
 namespace lk::cpu {
 namespace {
@@ -27,17 +27,29 @@ std::string names() {
 
 }  // namespace
 
-const Kernels kReference = {LK_CPU_REFERENCE,
-                            "reference",
-                            always,
-                            reference::dequantize,
-                            reference::linear,
-                            reference::shrink,
-                            reference::expand,
-                            reference::workspace_bytes};
+const Kernels kReference = {
+    .isa = LK_CPU_REFERENCE,
+    .name = "reference",
+    .supported = always,
+    .dequantize = reference::dequantize,
+    .linear = reference::linear,
+    .shrink = reference::shrink,
+    .expand = reference::expand,
+    .apply = reference::apply,
+    .workspace_bytes = reference::workspace_bytes,
+};
 
-const Kernels kPortable = {LK_CPU_PORTABLE,  "portable",       always,           portable::dequantize,
-                           portable::linear, portable::shrink, portable::expand, portable::workspace_bytes};
+const Kernels kPortable = {
+    .isa = LK_CPU_PORTABLE,
+    .name = "portable",
+    .supported = always,
+    .dequantize = portable::dequantize,
+    .linear = portable::linear,
+    .shrink = portable::shrink,
+    .expand = portable::expand,
+    .apply = portable::apply,
+    .workspace_bytes = portable::workspace_bytes,
+};
 
 const Kernels& choose_path(lk_cpu_isa isa) {
     const char* name = isa == LK_CPU_AUTO ? std::getenv("LORAKERNELS_CPU") : nullptr;

@@ -1,17 +1,41 @@
-// Shrink and expand of the portable path, as pieces that linear/portable.cpp puts together.
+// Shrink and expand on the portable path. The operations of their own are in portable.cpp; linear/portable.cpp puts the
+// pieces here together with the base.
 #pragma once
 
 #include <algorithm>
 
 #include "lora/intermediate.h"
-#include "packing/decode_portable.h"
-#include "platform/cpu/dot_portable.h"
-#include "platform/cpu/thread_pool.h"
+#include "matmul/portable.h"
 
 namespace lk::cpu {
 namespace {
 
 constexpr int64_t kEntriesAtOnce = 64;
+
+// What an operation needs of the workspace: a chunk of x in fp32, and shrink's result.
+struct Scratch {
+    float* x;
+    Intermediate intermediate;
+
+    Scratch(Carver& carver, int64_t rows, int64_t in_features, int64_t entries, int64_t tiles) {
+        x = carver.take<float>(std::min(rows, kChunkRows) * padded_depth(in_features));
+        intermediate = Intermediate::place(carver, entries, tiles);
+    }
+
+    static int64_t bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t tiles) {
+        Carver measure(nullptr);
+        (void)Scratch(measure, rows, in_features, entries, tiles);
+        return measure.used();
+    }
+
+    // plan may be NULL.
+    static Scratch reserve(Workspace& workspace, int64_t rows, int64_t in_features, const BatchPlan* plan) {
+        const int64_t entries = plan == nullptr ? 0 : plan->entries();
+        const int64_t tiles = plan == nullptr ? 0 : tiles_of(*plan);
+        Carver carver(workspace.reserve(bytes(rows, in_features, entries, tiles)));
+        return Scratch(carver, rows, in_features, entries, tiles);
+    }
+};
 
 // A run of entries of one adapter times one rank tile of A: 8 values an entry.
 template <class T>
@@ -33,11 +57,12 @@ void shrink_tile(const T* tile, int64_t in_features, const float* const* x_rows,
     for (int64_t e = 0; e < count; ++e) std::copy_n(totals + e * kRankTile, kRankTile, out[e]);
 }
 
-// Fills the intermediate of the entries [first_entry, end_entry), whose rows of x are given as fp32, `x_stride` apart,
-// the first being row `first_row`, padded with zeros to a multiple of 4.
-inline void shrink_entries(const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate,
-                           int64_t first_entry, int64_t end_entry, const float* x, int64_t x_stride,
-                           int64_t first_row) {
+// Fills the intermediate of the entries of rows [first_row, first_row + rows), which are given widened.
+inline void shrink_rows(const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate,
+                        const float* x, int64_t first_row, int64_t rows) {
+    const int64_t x_stride = padded_depth(module.in_features);
+    const int64_t first_entry = plan.row_offsets[size_t(first_row)];
+    const int64_t end_entry = plan.row_offsets[size_t(first_row + rows)];
     int64_t most_tiles = 0;
     for (const auto& adapter : plan.segments) most_tiles = std::max(most_tiles, adapter->tiles_in(module));
     if (most_tiles == 0) return;

@@ -1,0 +1,26 @@
+// The LoRA operations of their own, one set for each path. s and the intermediate are described in lorakernels.h.
+#pragma once
+
+#include "lorakernels.h"
+
+namespace lk {
+
+class Workspace;
+struct BatchPlan;
+
+namespace cpu {
+
+namespace reference {
+void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s, Workspace& workspace);
+void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y, Workspace& workspace);
+void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y, Workspace& workspace);
+}  // namespace reference
+
+namespace portable {
+void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s, Workspace& workspace);
+void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y, Workspace& workspace);
+void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y, Workspace& workspace);
+}  // namespace portable
+
+}  // namespace cpu
+}  // namespace lk
