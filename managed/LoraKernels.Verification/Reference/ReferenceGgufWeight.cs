@@ -30,15 +30,16 @@ public sealed class ReferenceGgufWeight : ReferenceWeight
     /// <inheritdoc/>
     public override void DecodeRow(long row, Span<float> destination)
     {
-        long blocksPerRow = InFeatures / BlockSize;
-        for (int k = 0; k < destination.Length; k++)
+        long block = row * (InFeatures / BlockSize) * BlockBytes;
+        for (int first = 0; first < destination.Length; first += BlockSize, block += BlockBytes)
         {
-            long block = (row * blocksPerRow + k / BlockSize) * BlockBytes;
             float d = ReferenceRounding.FromFloat16Bits((ushort)(_blocks[block] | (_blocks[block + 1] << 8)));
-            int element = k % BlockSize;
-            byte pair = _blocks[block + 2 + element % 16];
-            int code = element < 16 ? pair & 15 : pair >> 4;
-            destination[k] = d * (code - 8);
+            for (int j = 0; j < BlockSize / 2; j++)
+            {
+                byte pair = _blocks[block + 2 + j];
+                destination[first + j] = d * ((pair & 15) - 8);
+                destination[first + 16 + j] = d * ((pair >> 4) - 8);
+            }
         }
     }
 }

@@ -39,9 +39,12 @@ public static class ReferenceNf4Quantizer
     }
 
     /// <summary>The code of one weight in a group with the given absmax.</summary>
+    /// <remarks>
+    /// A weight of zero has the code of zero also where the reciprocal is infinite: absmax 0, or below 2^-128.
+    /// </remarks>
     public static int Code(float weight, float absmax)
     {
-        if (absmax == 0)
+        if (weight == 0)
             return CodeOfZero;
         float reciprocal = 1.0f / absmax;
         float scaled = weight * reciprocal;

@@ -6,10 +6,8 @@ namespace LoraKernels.Tests.Formats;
 
 /// <summary>Blocks and their values written out, so that the library and the reference cannot agree on an error.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
-public sealed class GoldenBlockTests(string deviceName)
+public sealed class GoldenBlockTests(string deviceName) : DeviceFixture(deviceName)
 {
-    private readonly Device _device = TestDevices.Get(deviceName);
-
     // All 16 codes in order, 0 first; then again.
     private static readonly byte[] AllCodesHighFirst =
         [0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF, 0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF];
@@ -117,9 +115,9 @@ public sealed class GoldenBlockTests(string deviceName)
         byte[] codes = [.. Enumerable.Repeat((byte)0xFF, 16 * expected.Length)];
         WeightTensors tensors =
             Nf4(expected.Length, 32, 32, codes, Array.ConvertAll(expected, item => item.Absmax));
-        using QuantizedWeight weight = QuantizedWeight.Pack(_device, tensors);
-        using DeviceTensor<Half> half = _device.Allocate<Half>(expected.Length, 32);
-        using DeviceTensor<BFloat16> bfloat16 = _device.Allocate<BFloat16>(expected.Length, 32);
+        using QuantizedWeight weight = QuantizedWeight.Pack(Device, tensors);
+        using DeviceTensor<Half> half = Device.Allocate<Half>(expected.Length, 32);
+        using DeviceTensor<BFloat16> bfloat16 = Device.Allocate<BFloat16>(expected.Length, 32);
         weight.Dequantize(half);
         weight.Dequantize(bfloat16);
 
@@ -136,13 +134,13 @@ public sealed class GoldenBlockTests(string deviceName)
 
     private float[] Dequantize(WeightTensors tensors)
     {
-        using QuantizedWeight weight = QuantizedWeight.Pack(_device, tensors);
+        using QuantizedWeight weight = QuantizedWeight.Pack(Device, tensors);
         WeightTensors back = weight.Unpack();
         Assert.That(back.Codes.ToArray(), Is.EqualTo(tensors.Codes.ToArray()));
         Assert.That(back.Scales.ToArray(), Is.EqualTo(tensors.Scales.ToArray()));
         Assert.That(back.OuterTable.ToArray(), Is.EqualTo(tensors.OuterTable.ToArray()));
         Assert.That(back.OuterScales.ToArray(), Is.EqualTo(tensors.OuterScales.ToArray()));
-        using DeviceTensor<float> values = _device.Allocate<float>(tensors.OutFeatures, tensors.InFeatures);
+        using DeviceTensor<float> values = Device.Allocate<float>(tensors.OutFeatures, tensors.InFeatures);
         weight.Dequantize(values);
         return values.ToArray();
     }

@@ -77,26 +77,29 @@ internal static class AwkwardCases
         }
     }
 
+    // A module has at least one feature on either side, so 0 is left out here.
     public static IEnumerable<VerificationCase> Loras()
     {
+        int[] inputs = InFeatures[1..];
+        int[] outputs = OutFeatures[1..];
         VerificationOp[] ops =
             [VerificationOp.LoraShrink, VerificationOp.LoraExpand, VerificationOp.LoraApply, VerificationOp.Linear];
         int[] sizes =
         [
-            ops.Length, InFeatures.Length, OutFeatures.Length, Rows.Length, DTypes.Length, Ranks.Length,
+            ops.Length, inputs.Length, outputs.Length, Rows.Length, DTypes.Length, Ranks.Length,
             Assignments.Length, 4, 2, Formats.Length,
         ];
         foreach (int[] v in PairwiseCover.Create(sizes, 13))
         {
             VerificationFormat format = ops[v[0]] == VerificationOp.Linear ? Formats[v[9]] : VerificationFormat.None;
-            int outFeatures = OutFeatures[v[2]];
+            int outFeatures = outputs[v[2]];
             yield return new VerificationCase
             {
                 Op = ops[v[0]],
                 DType = DTypes[v[4]],
                 Format = format,
                 Rows = Rows[v[3]],
-                InFeatures = Fit(InFeatures[v[1]], format),
+                InFeatures = Fit(inputs[v[1]], format),
                 OutFeatures = outFeatures,
                 Lora = new LoraCase(Ranks[v[5]], Assignments[v[6]], Slices(v[7], outFeatures)),
                 BiasDType = DTypes[v[9]],

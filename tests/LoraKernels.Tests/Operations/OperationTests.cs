@@ -5,10 +5,8 @@ namespace LoraKernels.Tests.Operations;
 
 /// <summary>The table of operations, on every backend present, against the reference.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
-public sealed class OperationTests(string deviceName)
+public sealed class OperationTests(string deviceName) : DeviceFixture(deviceName)
 {
-    private readonly Device _device = TestDevices.Get(deviceName);
-
     [TestCaseSource(typeof(VerificationSuite), nameof(VerificationSuite.Cases))]
     public void Table(VerificationCase @case) => Verify(@case);
 
@@ -23,7 +21,7 @@ public sealed class OperationTests(string deviceName)
 
     private void Verify(VerificationCase @case)
     {
-        VerificationResult result = VerificationSuite.Run(_device, @case);
+        VerificationResult result = VerificationSuite.Run(Device, @case);
         Assert.That(result.Message, Is.Null);
         Assert.That(result.Error, Is.LessThanOrEqualTo(result.Limit));
         Assert.That(result.Ok);

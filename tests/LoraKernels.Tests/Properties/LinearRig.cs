@@ -86,7 +86,7 @@ internal sealed class LinearRig<T> : IDisposable
     }
 
     /// <summary>An adapter for both slices; the second has one rank more.</summary>
-    public LoraAdapter RandomAdapter(Random random, int rank, float fill = float.NaN)
+    public LoraAdapter RandomAdapter(Random random, int rank, float? fill = null)
     {
         return new LoraAdapter($"rank{rank}", [Factors("first", rank), Factors("second", rank + 1)]);
 
@@ -95,8 +95,8 @@ internal sealed class LinearRig<T> : IDisposable
             long size = Module.Slices.Single(part => part.Name == slice).Size;
             float[] a = Samples.Uniform(random, (long)r * InFeatures, 2 / MathF.Sqrt(InFeatures));
             float[] b = Samples.Uniform(random, size * r, 2 / MathF.Sqrt(r));
-            if (!float.IsNaN(fill))
-                Array.Fill(a, fill);
+            if (fill is float value)
+                Array.Fill(a, value);
             return new LoraFactors(slice, HostMatrix.From(a, r, InFeatures), HostMatrix.From(b, size, r), 0.75f);
         }
     }
@@ -145,6 +145,11 @@ internal sealed class LinearRig<T> : IDisposable
 
         return ReferenceLinear.Linear(Elements.ToDoubles(x), plan.Length, _referenceWeight, entries, _biasValues);
     }
+
+    /// <summary>One row with one adapter, which need not be in the table.</summary>
+    public double[] ExpectedRow(T[] x, LoraAdapter adapter) => ReferenceLinear.Linear(
+        Elements.ToDoubles(x), 1, _referenceWeight, [new ReferenceEntry(0, ReferenceBridge.Factors(adapter, Module))],
+        _biasValues);
 
     public void Dispose()
     {

@@ -6,16 +6,14 @@ namespace LoraKernels.Tests.Properties;
 
 /// <summary>What holds for any inputs: linearity in x, and adapters that add up in any order.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
-public sealed class LinearityTests(string deviceName)
+public sealed class LinearityTests(string deviceName) : DeviceFixture(deviceName)
 {
     private const int Rows = 13;
-
-    private readonly Device _device = TestDevices.Get(deviceName);
 
     [Test]
     public void DoublingXDoublesEveryBitOfTheProduct([Range(1, 4)] int seed)
     {
-        using var rig = new LinearRig<float>(_device, 33, 129, seed: seed);
+        using var rig = new LinearRig<float>(Device, 33, 129, seed: seed);
         var plain = new Linear(rig.Linear.Weight);
         float[] x = rig.X(Rows, seed);
 
@@ -28,7 +26,7 @@ public sealed class LinearityTests(string deviceName)
     [Test]
     public void SumsOfInputsGiveSumsOfOutputs([Range(1, 4)] int seed)
     {
-        using var rig = new LinearRig<float>(_device, 65, 130, seed: seed);
+        using var rig = new LinearRig<float>(Device, 65, 130, seed: seed);
         var plan = LinearRig<float>.MixedPlan(Rows);
         float[] a = rig.X(Rows, 10 + seed);
         float[] b = rig.X(Rows, 20 + seed);
@@ -45,7 +43,7 @@ public sealed class LinearityTests(string deviceName)
     [Test]
     public void TheOrderOfStackedAdaptersDoesNotMatterBeyondRounding()
     {
-        using var rig = new LinearRig<float>(_device);
+        using var rig = new LinearRig<float>(Device);
         float[] x = rig.X(1);
         float[] forward = rig.Forward(x, [(0, 1), (1, -0.5f), (2, 2), (3, 0.25f)]);
         float[] backward = rig.Forward(x, [(3, 0.25f), (2, 2), (1, -0.5f), (0, 1)]);
@@ -56,7 +54,7 @@ public sealed class LinearityTests(string deviceName)
     [Test]
     public void AnAdapterTwiceIsTheAdapterWithTheSumOfTheWeights()
     {
-        using var rig = new LinearRig<float>(_device);
+        using var rig = new LinearRig<float>(Device);
         float[] x = rig.X(1);
         float[] twice = rig.Forward(x, [(2, 0.75f), (2, 0.5f)]);
         float[] once = rig.Forward(x, [(2, 1.25f)]);
@@ -74,7 +72,7 @@ public sealed class LinearityTests(string deviceName)
         void Check<T>()
             where T : unmanaged
         {
-            using var rig = new LinearRig<T>(_device);
+            using var rig = new LinearRig<T>(Device);
             T[] x = rig.X(Rows);
             var plan = LinearRig<T>.MixedPlan(Rows);
             Assert.That(

@@ -1,0 +1,114 @@
+using LoraKernels.Tests.Operations;
+using LoraKernels.Verification;
+using NUnit.Framework;
+
+namespace LoraKernels.Tests.Properties;
+
+/// <summary>NaN and infinity stay in their row, in their adapter and in their column; finite inputs make no NaN.</summary>
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
+public sealed class NonFiniteTests(string deviceName) : DeviceFixture(deviceName)
+{
+    private const int Rows = 9;
+    private const int BadRow = 4;
+
+    [Test]
+    public void AnInputThatIsNotFiniteStaysInItsRow(
+        [Values(float.NaN, float.PositiveInfinity, float.NegativeInfinity)] float bad,
+        [Values(0, 5, 319)] int column)
+    {
+        StaysInItsRow<float>(bad, column);
+        StaysInItsRow<Half>(bad, column);
+        StaysInItsRow<BFloat16>(bad, column);
+    }
+
+    [Test]
+    public void NaNInAnAdapterThatARowDoesNotNameDoesNotReachIt()
+    {
+        using var rig = new LinearRig<Half>(Device);
+        Half[] x = rig.X(Rows);
+        var plan = LinearRig<Half>.MixedPlan(Rows);
+        Half[] clean = rig.Forward(x, plan);
+        int poison = rig.AddAdapter(rig.RandomAdapter(new Random(8), 5, fill: float.NaN));
+        int infinite = rig.AddAdapter(rig.RandomAdapter(new Random(9), 5, fill: float.PositiveInfinity));
+
+        Bits.AssertSame<Half>(rig.Forward(x, plan), clean, "in the table only");
+
+        plan[BadRow] = [(infinite, 1)];
+        Half[] mixed = rig.Forward(x, plan);
+        for (int row = 0; row < Rows; row++)
+        {
+            ReadOnlySpan<Half> actual = Bits.Row(mixed, row, rig.OutFeatures);
+            if (row != BadRow)
+                Bits.AssertSame(actual, Bits.Row(clean, row, rig.OutFeatures), $"row {row}");
+        }
+
+        // Both slices of the module are changed, the column between them is not.
+        Half[] bad = Bits.Row(mixed, BadRow, rig.OutFeatures).ToArray();
+        int gap = rig.OutFeatures / 2;
+        Assert.That(bad.Where((_, n) => n != gap), Has.None.Matches<Half>(Half.IsFinite));
+        Assert.That(Half.IsFinite(bad[gap]));
+        Assert.That(rig.Loaded[poison].IsRemoved, Is.False);
+    }
+
+    [Test]
+    public void LargeFiniteInputsGiveNoNaN()
+    {
+        GivesNoNaN<float>(1e30f);
+        GivesNoNaN<Half>(65504);
+        GivesNoNaN<BFloat16>(1e30f);
+    }
+
+    [Test]
+    public void RowsWithoutAdapterKeepEveryBitOfY()
+    {
+        using var rig = new LinearRig<Half>(Device);
+        using LoraBatch batch = rig.Batch([], [(0, 1)], []);
+        Half[] before = LinearRig<Half>.RandomRows(3, rig.OutFeatures, 6);
+        before[0] = Half.NegativeZero;
+        before[1] = BitConverter.UInt16BitsToHalf(0x7D55);
+        before[2] = Half.Epsilon;
+        using DeviceTensor<Half> x = Device.Upload<Half>(rig.X(3), 3, rig.InFeatures);
+        using DeviceTensor<Half> y = Device.Upload<Half>(before, 3, rig.OutFeatures);
+        Kernels.LoraApply(x, batch, LinearRig<Half>.ModuleName, y);
+
+        Half[] after = y.ToArray();
+        Bits.AssertSame(Bits.Row(after, 0, rig.OutFeatures), Bits.Row(before, 0, rig.OutFeatures), "row 0");
+        Bits.AssertSame(Bits.Row(after, 2, rig.OutFeatures), Bits.Row(before, 2, rig.OutFeatures), "row 2");
+        Assert.That(after[rig.OutFeatures], Is.Not.EqualTo(before[rig.OutFeatures]), "row 1 has an adapter");
+    }
+
+    private void StaysInItsRow<T>(float bad, int column)
+        where T : unmanaged
+    {
+        using var rig = new LinearRig<T>(Device);
+        var plan = LinearRig<T>.MixedPlan(Rows);
+        T[] x = rig.X(Rows);
+        T[] clean = rig.Forward(x, plan);
+        x[BadRow * rig.InFeatures + column] = Elements.FromFloat<T>(bad);
+        T[] actual = rig.Forward(x, plan);
+        double[] expected = rig.Expected(x, plan);
+
+        for (int row = 0; row < Rows; row++)
+        {
+            if (row != BadRow)
+                Bits.AssertSame(Bits.Row(actual, row, rig.OutFeatures), Bits.Row(clean, row, rig.OutFeatures), $"row {row}");
+        }
+
+        for (int n = 0; n < rig.OutFeatures; n++)
+        {
+            double reference = expected[BadRow * rig.OutFeatures + n];
+            float value = Elements.ToFloat(actual[BadRow * rig.OutFeatures + n]);
+            Assert.That(double.IsFinite(reference), Is.False, "an infinity times a weight of 0 is a NaN");
+            Assert.That(float.IsFinite(value), Is.False, $"column {n}");
+        }
+    }
+
+    private void GivesNoNaN<T>(float large)
+        where T : unmanaged
+    {
+        using var rig = new LinearRig<T>(Device);
+        var plan = LinearRig<T>.MixedPlan(Rows);
+        T[] x = Array.ConvertAll(rig.X(Rows), value => Elements.FromFloat<T>(Elements.ToFloat(value) < 0 ? -large : large));
+        Assert.That(Elements.ToFloats(rig.Forward(x, plan)), Has.None.NaN);
+    }
+}
