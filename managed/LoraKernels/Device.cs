@@ -67,7 +67,7 @@ public sealed partial class Device : IDisposable
     /// </exception>
     public DeviceStream BorrowStream(nint nativeStream)
     {
-        ObjectDisposedException.ThrowIf(DefaultStream.Handle.IsDisposed, this);
+        using var alive = new Lease(DefaultStream.Handle);
         ContextHandle context = CreateContext(Info.Kind, Info.Index, _isa, nativeStream, nameof(DeviceStream));
         return new DeviceStream(this, context, isDefault: false);
     }

@@ -62,7 +62,8 @@ public abstract class DeviceTensor : IDisposable
     /// <exception cref="ObjectDisposedException">The tensor is disposed.</exception>
     internal Lease Hold()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_disposed)
+            Lease.Refuse(nameof(DeviceTensor));
         return new Lease(_memory);
     }
 

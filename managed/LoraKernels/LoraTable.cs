@@ -64,8 +64,9 @@ public sealed class LoraTable : IDisposable
 
     /// <summary>Copies an adapter to the device: all of it, or nothing when anything does not fit.</summary>
     /// <remarks>
-    /// The base models are compared when both sides state one: by the last part of their paths, ignoring case, so that
-    /// "mistralai/Mistral-7B-v0.1" fits "/models/mistral-7b-v0.1". Name no base model where that is too strict.
+    /// The base models are compared when both sides state one that is not blank: by the last part of their paths,
+    /// ignoring case, so that "mistralai/Mistral-7B-v0.1" fits "/models/mistral-7b-v0.1". Name no base model where that
+    /// is too strict.
     /// </remarks>
     /// <param name="adapter">The adapter.</param>
     /// <param name="stream">On which stream; null for the device's default one.</param>

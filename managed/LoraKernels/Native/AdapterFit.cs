@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using LoraKernels.Interop;
 
 namespace LoraKernels.Native;
@@ -10,7 +11,7 @@ internal static class AdapterFit
     public static ModulePart[] Match(LoraAdapter adapter, ModuleNames names, string? baseModel)
     {
         var mismatches = new List<string>();
-        if (adapter.BaseModel is not null && baseModel is not null && !IsSameModel(adapter.BaseModel, baseModel))
+        if (IsStated(adapter.BaseModel) && IsStated(baseModel) && !IsSameModel(adapter.BaseModel, baseModel))
             mismatches.Add($"its base model is '{adapter.BaseModel}', the table's is '{baseModel}'");
 
         var parts = new ModulePart[adapter.Factors.Count];
@@ -31,8 +32,11 @@ internal static class AdapterFit
     }
 
     /// <summary>Compares the last parts of two model paths, ignoring case.</summary>
-    public static bool IsSameModel(string left, string right) =>
+    private static bool IsSameModel(string left, string right) =>
         LastPart(left).Equals(LastPart(right), StringComparison.OrdinalIgnoreCase);
+
+    // Training tools write an empty name where they know none.
+    private static bool IsStated([NotNullWhen(true)] string? model) => !string.IsNullOrWhiteSpace(model);
 
     private static void CheckShape(LoraFactors factors, ModulePart part, List<string> mismatches)
     {

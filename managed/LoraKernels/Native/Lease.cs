@@ -17,7 +17,7 @@ internal readonly unsafe ref struct Lease : IDisposable
         if (handle is null)
             return;
         if (handle.IsDisposed)
-            Throw(handle);
+            Refuse(handle.PublicName);
         bool added = false;
         try
         {
@@ -26,7 +26,7 @@ internal readonly unsafe ref struct Lease : IDisposable
         catch (ObjectDisposedException)
         {
             // Disposed since the check above; the runtime's exception would name the internal type.
-            Throw(handle);
+            Refuse(handle.PublicName);
         }
         _handle = handle;
         Pointer = (void*)handle.DangerousGetHandle();
@@ -36,6 +36,7 @@ internal readonly unsafe ref struct Lease : IDisposable
 
     public void Dispose() => _handle?.DangerousRelease();
 
+    /// <summary>Throws, by the name that the caller knows: the runtime would give one with its assembly.</summary>
     [DoesNotReturn]
-    private static void Throw(NativeHandle handle) => throw new ObjectDisposedException(handle.PublicName);
+    public static void Refuse(string publicName) => throw new ObjectDisposedException(publicName);
 }
