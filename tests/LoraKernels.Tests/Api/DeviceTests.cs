@@ -1,0 +1,141 @@
+using LoraKernels.Interop;
+using NUnit.Framework;
+
+namespace LoraKernels.Tests.Api;
+
+public sealed class DeviceTests
+{
+    [TestCase("cpu", DeviceKind.Cpu, 0, CpuIsa.Auto)]
+    [TestCase("CPU:Reference", DeviceKind.Cpu, 0, CpuIsa.Reference)]
+    [TestCase("cpu:portable", DeviceKind.Cpu, 0, CpuIsa.Portable)]
+    [TestCase("cuda", DeviceKind.Cuda, 0, CpuIsa.Auto)]
+    [TestCase("cuda:12", DeviceKind.Cuda, 12, CpuIsa.Auto)]
+    public void NameSaysWhichDevice(string name, DeviceKind kind, int index, CpuIsa isa) =>
+        Assert.That(Device.ParseName(name), Is.EqualTo((kind, index, isa)));
+
+    [TestCase("")]
+    [TestCase("gpu")]
+    [TestCase("cpu:")]
+    [TestCase("cpu:avx2")]
+    [TestCase("cpu:0")]
+    [TestCase("cuda:")]
+    [TestCase("cuda:-1")]
+    [TestCase("cuda:+1")]
+    [TestCase("cuda: 1")]
+    [TestCase("cuda:99999999999")]
+    [TestCase(" cpu")]
+    public void OtherNamesAreRefusedWithThoseAllowed(string name) =>
+        Assert.That(
+            () => Device.Open(name),
+            Throws.ArgumentException.With.Message.Contains($"'{name}'")
+                .And.Message.Contains("cpu, cpu:reference, cpu:portable, cuda and cuda:N"));
+
+    [TestCase("cpu:reference", "reference")]
+    [TestCase("cpu:portable", "portable")]
+    public void OpenDeviceSaysWhichPathItTakes(string name, string isa)
+    {
+        using Device device = Device.Open(name);
+
+        Assert.That(device.Info.Kind, Is.EqualTo(DeviceKind.Cpu));
+        Assert.That(device.Info.Isa, Is.EqualTo(isa));
+        Assert.That(device.Info.Name, Is.Not.Empty);
+        Assert.That(device.Info.ComputeUnits, Is.GreaterThan(0));
+        Assert.That(device.Info.MemoryBytes, Is.GreaterThan(0));
+        Assert.That(device.ToString(), Is.EqualTo(name));
+        Assert.That(device.DefaultStream.Device, Is.SameAs(device));
+    }
+
+    [Test]
+    public void ThereIsOneCpu()
+    {
+        Assert.That(Device.Enumerate(DeviceKind.Cpu), Has.Count.EqualTo(1));
+        Assert.That(Device.TryDescribe(DeviceKind.Cpu, 0, out DeviceInfo? info, out string? whyNot));
+        Assert.That(info!.Kind, Is.EqualTo(DeviceKind.Cpu));
+        Assert.That(whyNot, Is.Null);
+        Assert.That(Device.TryDescribe(DeviceKind.Cpu, 1, out info, out whyNot), Is.False);
+        Assert.That(info, Is.Null);
+        Assert.That(whyNot, Is.Not.Empty);
+    }
+
+    [Test]
+    public void DeviceThatIsNotThereSaysWhy()
+    {
+        int missing = Device.Enumerate(DeviceKind.Cuda).Count;
+
+        Assert.That(Device.TryDescribe(DeviceKind.Cuda, missing, out _, out string? whyNot), Is.False);
+        var error = Assert.Throws<LoraKernelsException>(() => Device.Open($"cuda:{missing}"))!;
+        Assert.That(error.Status, Is.EqualTo(LoraKernelsStatus.DeviceUnavailable));
+        Assert.That(error.Message, Is.EqualTo(whyNot).And.Not.Empty);
+    }
+
+    [Test]
+    public void UnknownKindIsRefused()
+    {
+        Assert.That(() => Device.Enumerate((DeviceKind)9), Fails.With(LoraKernelsStatus.InvalidArgument));
+        Assert.That(
+            () => Device.TryDescribe((DeviceKind)9, 0, out _, out _), Fails.With(LoraKernelsStatus.InvalidArgument));
+        Assert.That(() => Device.OpenCpu((CpuIsa)9), Fails.With(LoraKernelsStatus.InvalidArgument));
+    }
+
+    [Test]
+    public void OpenTakesCudaWhereThereIsOne()
+    {
+        using Device device = Device.Open();
+
+        DeviceKind expected = Device.Enumerate(DeviceKind.Cuda).Count > 0 ? DeviceKind.Cuda : DeviceKind.Cpu;
+        Assert.That(device.Info.Kind, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void ThreadCountIsSetForTheProcess()
+    {
+        int before = Device.CpuThreadCount;
+        try
+        {
+            Device.CpuThreadCount = 3;
+            Assert.That(Device.CpuThreadCount, Is.EqualTo(3));
+            Assert.That(() => Device.CpuThreadCount = -1, Fails.With(LoraKernelsStatus.InvalidArgument));
+            Assert.That(() => Device.CpuThreadCount = 1025, Fails.With(LoraKernelsStatus.InvalidArgument));
+            Assert.That(Device.CpuThreadCount, Is.EqualTo(3));
+        }
+        finally
+        {
+            Device.CpuThreadCount = before;
+        }
+    }
+
+    [Test]
+    public void CpuHasNoStreamsToBorrow()
+    {
+        using Device device = Device.OpenCpu();
+
+        Assert.That(() => device.BorrowStream(0x1000), Fails.With(LoraKernelsStatus.InvalidArgument));
+    }
+
+    [Test]
+    public void DefaultStreamEndsWithItsDeviceOnly()
+    {
+        using Device device = Device.OpenCpu();
+        device.DefaultStream.Dispose();
+        Assert.That(() => device.DefaultStream.Synchronize(), Throws.Nothing);
+
+        DeviceStream other = device.CreateStream();
+        other.Synchronize();
+        other.Dispose();
+        Assert.That(() => other.Synchronize(), Fails.AsDisposed(nameof(DeviceStream)));
+        device.Dispose();
+        Assert.That(() => device.DefaultStream.Synchronize(), Fails.AsDisposed(nameof(Device)));
+        Assert.That(() => device.CreateStream(), Fails.AsDisposed(nameof(Device)));
+        Assert.That(() => device.Allocate<float>(1, 1), Fails.AsDisposed(nameof(Device)));
+    }
+
+    [Test]
+    public void LibrarySaysWhatItIs()
+    {
+        Assert.That(LoraKernelsLibrary.Path, Does.Exist.And.EndsWith(NativeLibrarySearch.FileName));
+        Assert.That(LoraKernelsLibrary.AbiVersion, Is.EqualTo(NativeMethods.LK_ABI_VERSION));
+        Assert.That(LoraKernelsLibrary.Version, Does.Match(@"^\d+\.\d+\.\d+"));
+        Assert.That(LoraKernelsLibrary.BuildInfo, Is.Not.Empty);
+        Assert.That(LoraKernelsLibrary.LeakReportEnabled);
+    }
+}
