@@ -1,0 +1,80 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Serialization.Metadata;
+
+namespace LoraKernels.Cli.Commands;
+
+/// <summary>A command line that <c>--help</c> shows, with what it does.</summary>
+internal sealed record Example(string CommandLine, string Description);
+
+/// <summary>One command of the tool.</summary>
+internal abstract class CliCommand : Command
+{
+    private readonly CommonOptions _common;
+
+    protected CliCommand(
+        string name, string description, CommonOptions common, Terminal terminal, CancellationToken cancellation)
+        : base(name, description)
+    {
+        _common = common;
+        Terminal = terminal;
+        Cancellation = cancellation;
+        SetAction(Execute);
+    }
+
+    /// <summary>What <c>--help</c> shows at its end.</summary>
+    public abstract IReadOnlyList<Example> Examples { get; }
+
+    protected Terminal Terminal { get; }
+
+    protected CancellationToken Cancellation { get; }
+
+    /// <summary>Runs the command.</summary>
+    /// <returns>One of <see cref="ExitCode"/>.</returns>
+    protected abstract int Execute(ParseResult parsed);
+
+    protected bool WantsJson(ParseResult parsed) => parsed.GetValue(_common.Json);
+
+    /// <summary>The <c>--device</c> option, for the commands that compute.</summary>
+    protected static Option<string?> DeviceOption() => new("--device")
+    {
+        Description = "cpu, cpu:reference, cpu:portable, cuda or cuda:N; the best one there is if not given",
+        HelpName = "NAME",
+    };
+
+    /// <summary>An option that takes a whole number in a range, which its description and its error name.</summary>
+    protected static Option<int> IntegerOption(
+        string name, string helpName, string description, int least, int most, int usual) => new(name)
+    {
+        Description = $"{description}, {least} ... {most}",
+        HelpName = helpName,
+        DefaultValueFactory = _ => usual,
+        CustomParser = result =>
+        {
+            string text = result.Tokens[0].Value;
+            if (int.TryParse(text, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most)
+                return value;
+            result.AddError($"{name} is '{text}'; allowed are {least} ... {most}.");
+            return usual;
+        },
+    };
+
+    /// <summary>Opens the device that was asked for.</summary>
+    protected static Device OpenDevice(string? name)
+    {
+        try
+        {
+            return name is null ? Device.Open() : Device.Open(name);
+        }
+        catch (ArgumentException unknown) when (unknown is not ArgumentNullException)
+        {
+            string what = unknown.Message.Split(" (Parameter", 2)[0];
+            throw new CommandException($"--device: {what}", ExitCode.Usage);
+        }
+    }
+
+    /// <summary>Writes a result as one JSON document.</summary>
+    protected void WriteJson<T>(T result, JsonTypeInfo<T> type) =>
+        Terminal.OutputWriter.WriteLine(JsonSerializer.Serialize(result, type));
+}

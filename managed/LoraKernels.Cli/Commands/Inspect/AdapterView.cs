@@ -1,0 +1,40 @@
+using LoraKernels.Cli.Views;
+using Spectre.Console;
+
+namespace LoraKernels.Cli.Commands.Inspect;
+
+/// <summary>Prints an <see cref="AdapterReport"/> for a person.</summary>
+internal static class AdapterView
+{
+    public static void Write(IAnsiConsole console, AdapterReport report, bool all)
+    {
+        Facts.Title(console, "PEFT adapter", report.Path);
+        Table table = Tables.Create("module", "rank", "scale", "dtype", "out", "in", "bytes");
+        Tables.RightAlign(table, 1, 2, 4, 5, 6);
+        foreach (LayerGroup<InspectedModule> group in LayerGroups.Of(
+            report.Modules,
+            static module => module.Name,
+            static module => (module.Rank, module.Scale, module.DType, module.OutFeatures, module.InFeatures),
+            all))
+        {
+            InspectedModule first = group.Members[0];
+            Tables.AddRow(
+                table,
+                group.Name,
+                $"{first.Rank}",
+                $"{first.Scale:0.####}",
+                first.DType,
+                $"{first.OutFeatures}",
+                $"{first.InFeatures}",
+                Tables.Sum(group.Members, static module => module.Bytes));
+        }
+        Tables.Write(console, table);
+
+        Facts facts = new();
+        facts.Add("Base model", report.BaseModel ?? "not named");
+        facts.Add(
+            "Together",
+            $"{Units.Count(report.Modules.Count, "module")}, {report.Parameters:N0} parameters, {Units.Bytes(report.Bytes)}");
+        facts.Write(console);
+    }
+}

@@ -1,0 +1,67 @@
+using System.CommandLine;
+using LoraKernels.Checkpoints;
+
+namespace LoraKernels.Cli.Commands.Inspect;
+
+/// <summary><c>lorakernels inspect</c></summary>
+internal sealed class InspectCommand : CliCommand
+{
+    private const string AdapterConfig = "adapter_config.json";
+    private const string AdapterWeights = "adapter_model.safetensors";
+
+    private readonly Argument<string> _path = new("path")
+    {
+        Description = "A checkpoint (.safetensors, .gguf, or the folder of one), or a PEFT adapter's folder",
+        HelpName = "FILE|FOLDER",
+    };
+
+    private readonly Option<bool> _all = new("--all") { Description = "List every layer, not layers of one shape in one line" };
+
+    public InspectCommand(CommonOptions common, Terminal terminal, CancellationToken cancellation)
+        : base("inspect", "Show what a checkpoint or an adapter holds, without loading it.", common, terminal, cancellation)
+    {
+        Arguments.Add(_path);
+        Options.Add(_all);
+    }
+
+    public override IReadOnlyList<Example> Examples { get; } =
+    [
+        new("lorakernels inspect mistral-7b-nf4/", "formats, shapes, group sizes and bytes of a checkpoint"),
+        new("lorakernels inspect model.gguf --all", "every tensor"),
+        new("lorakernels inspect my-adapter/", "modules, ranks and scales of a PEFT adapter"),
+        new("lorakernels inspect my-adapter/ --json", "the same for a script"),
+    ];
+
+    protected override int Execute(ParseResult parsed)
+    {
+        string path = Path.GetFullPath(parsed.GetRequiredValue(_path));
+        if (!File.Exists(path) && !Directory.Exists(path))
+            throw new CommandException($"There is no file or folder {path}.");
+
+        bool json = WantsJson(parsed), all = parsed.GetValue(_all);
+        if (AdapterFolderOf(path) is { } folder)
+        {
+            AdapterReport report = AdapterReport.Of(folder, PeftAdapter.Read(folder));
+            if (json)
+                WriteJson(report, CliJson.Default.AdapterReport);
+            else
+                AdapterView.Write(Terminal.Output, report, all);
+        }
+        else
+        {
+            using Checkpoint checkpoint = Checkpoint.Open(path);
+            CheckpointReport report = CheckpointReport.Of(checkpoint);
+            if (json)
+                WriteJson(report, CliJson.Default.CheckpointReport);
+            else
+                CheckpointView.Write(Terminal.Output, report, all);
+        }
+        return ExitCode.Ok;
+    }
+
+    private static string? AdapterFolderOf(string path)
+    {
+        string? folder = Path.GetFileName(path) is AdapterConfig or AdapterWeights ? Path.GetDirectoryName(path) : path;
+        return folder is not null && File.Exists(Path.Combine(folder, AdapterConfig)) ? folder : null;
+    }
+}

@@ -1,0 +1,31 @@
+namespace LoraKernels.Cli.Views;
+
+/// <summary>The short names of formats and types, in tables and in JSON, and what they stand for.</summary>
+internal static class FormatNames
+{
+    public static string Of(DType type) => type switch
+    {
+        DType.Float32 => "fp32",
+        DType.Float16 => "fp16",
+        DType.BFloat16 => "bf16",
+        _ => type.ToString(),
+    };
+
+    public static string Of(WeightFormat format, bool nested) => format switch
+    {
+        WeightFormat.BitsAndBytesNf4 => nested ? "nf4-nested" : "nf4",
+        WeightFormat.GgufQ4_0 => "q4_0",
+        _ => format.ToString(),
+    };
+
+    public static string Of(QuantizedWeight weight) => Of(weight.Format, weight.OuterGroupSize > 0);
+
+    /// <summary>In words, for one of the short names.</summary>
+    public static string Describe(string format) => format switch
+    {
+        "nf4" => "bitsandbytes NF4",
+        "nf4-nested" => "bitsandbytes NF4 with nested absmax",
+        "q4_0" => "GGUF Q4_0",
+        _ => format,
+    };
+}
