@@ -26,6 +26,7 @@ bool overlaps(const lk_matrix& a, const lk_matrix& b) {
 }
 
 void read_row(const lk_matrix& matrix, int64_t row, int64_t column, int64_t count, float* out) {
+    if (count == 0) return;  // there may be no memory to point at
     with_dtype(matrix.dtype, [&]<class T>(T*) {
         const T* source = row_of<const T>(matrix, row) + column;
         for (int64_t i = 0; i < count; ++i) out[i] = to_float(source[i]);
@@ -33,6 +34,7 @@ void read_row(const lk_matrix& matrix, int64_t row, int64_t column, int64_t coun
 }
 
 void write_row(const lk_matrix& matrix, int64_t row, int64_t column, int64_t count, const float* values) {
+    if (count == 0) return;
     with_dtype(matrix.dtype, [&]<class T>(T*) {
         T* destination = row_of<T>(matrix, row) + column;
         for (int64_t i = 0; i < count; ++i) destination[i] = from_float<T>(values[i]);
