@@ -193,7 +193,7 @@ public sealed class LoraBatch : IDisposable
         if (!ReferenceEquals(adapter.Table, Table))
         {
             throw new ArgumentException(
-                $"row {row}: adapter '{adapter.Name}' is in another table than this batch's");
+                $"row {row}: adapter '{adapter.Name}' is in another table than this batch's", nameof(adapter));
         }
         throw new ObjectDisposedException(
             nameof(LoadedAdapter), $"row {row}: adapter '{adapter.Name}' (id {adapter.Id}) was removed from its table");

@@ -46,17 +46,17 @@ internal sealed unsafe class BufferHandle(lk_buffer* buffer) : NativeHandle(name
         using var context = new Lease(stream.Handle);
         lk_buffer* buffer;
         NativeCall.Check(NativeMethods.lk_buffer_create((lk_context*)context.Pointer, bytes, &buffer));
-        var handle = new BufferHandle(buffer);
+        var created = new BufferHandle(buffer);
         try
         {
             void* start;
             NativeCall.Check(NativeMethods.lk_buffer_data(buffer, &start));
             data = (nint)start;
-            return handle;
+            return created;
         }
         catch
         {
-            handle.Dispose();
+            created.Dispose();
             throw;
         }
     }
