@@ -89,18 +89,20 @@ public sealed class GgufFileTests : FolderTests
         Assert.That(file.Metadata["c"].AsText(), Is.EqualTo("end"));
     }
 
-    private static IEnumerable<TestCaseData> BadFiles()
-    {
-        static TestCaseData Case(string name, GgufBytes bytes, string? subject, params string[] parts) =>
-            new TestCaseData(bytes.ToArray(), subject, parts).SetArgDisplayNames(name);
-        static GgufBytes One(ulong tensors = 1, ulong entries = 0) => new GgufBytes().Header(tensors, entries);
-        static GgufBytes Nested(int depth)
-        {
-            var bytes = One(0, 1).Key("k", Array);
-            for (int i = 0; i < depth; i++) bytes.UInt32(Array).UInt64(1);
-            return bytes.UInt32(0).UInt64(1).Raw([1]);
-        }
+    private static TestCaseData Case(string name, GgufBytes bytes, string? subject, params string[] parts) =>
+        new TestCaseData(bytes.ToArray(), subject, parts).SetArgDisplayNames(name);
 
+    private static GgufBytes One(ulong tensors = 1, ulong entries = 0) => new GgufBytes().Header(tensors, entries);
+
+    private static GgufBytes Nested(int depth)
+    {
+        var bytes = One(0, 1).Key("k", Array);
+        for (int i = 0; i < depth; i++) bytes.UInt32(Array).UInt64(1);
+        return bytes.UInt32(0).UInt64(1).Raw([1]);
+    }
+
+    private static IEnumerable<TestCaseData> BadMetadata()
+    {
         yield return Case("version 1", new GgufBytes().Header(0, 0, 1), null, "version 1", "2 and 3");
         yield return Case("version 4", new GgufBytes().Header(0, 0, 4), null, "version 4");
         yield return Case("version 0", new GgufBytes().Header(0, 0, 0), null, "version 0");
@@ -132,6 +134,10 @@ public sealed class GgufFileTests : FolderTests
             yield return Case($"alignment {alignment}", One(0, 1).Key("general.alignment", 4).UInt32(alignment),
                 "general.alignment", $"{alignment}", "power of two");
         }
+    }
+
+    private static IEnumerable<TestCaseData> BadTensors()
+    {
         yield return Case("tensor name cut", One().UInt64(100).Raw(new byte[30]), null, "name of tensor 0");
         yield return Case("tensor twice", One(2).Tensor("t", 24, 0, 1).Tensor("t", 24, 32, 1).Pad().Raw(new byte[64]), "t",
             "twice");
@@ -155,7 +161,7 @@ public sealed class GgufFileTests : FolderTests
             "overlaps 't'");
     }
 
-    [TestCaseSource(nameof(BadFiles))]
+    [TestCaseSource(nameof(BadMetadata)), TestCaseSource(nameof(BadTensors))]
     public void RefusesBadFiles(byte[] bytes, string? subject, string[] parts)
     {
         string path = Folder.Write("bad.gguf", bytes);

@@ -58,13 +58,14 @@ public sealed class SafetensorsFileTests : FolderTests
         Assert.That(file.Read("t"), Is.EqualTo(SafetensorsBytes.Data(3 * bytes)));
     }
 
-    /// <summary>Headers over 8 bytes of data; each is refused with these words and names.</summary>
-    private static IEnumerable<TestCaseData> BadHeaders()
-    {
-        const string T = """{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""";
-        static TestCaseData Case(string name, string header, string? tensor, params string[] parts) =>
-            new TestCaseData(header, tensor, parts).SetArgDisplayNames(name);
+    private const string T = """{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""";
 
+    /// <summary>A header over 8 bytes of data that is refused with these words and names.</summary>
+    private static TestCaseData Case(string name, string header, string? tensor, params string[] parts) =>
+        new TestCaseData(header, tensor, parts).SetArgDisplayNames(name);
+
+    private static IEnumerable<TestCaseData> BadFields()
+    {
         yield return Case("tensor twice", T[..^1] + "," + T[1..], "t", "twice");
         yield return Case("metadata twice", """{"__metadata__":{},"__metadata__":{}}""", "__metadata__", "twice");
         yield return Case("metadata key twice", """{"__metadata__":{"k":"1","k":"2"}}""", "__metadata__", "'k'", "twice");
@@ -79,6 +80,10 @@ public sealed class SafetensorsFileTests : FolderTests
         yield return Case("no shape", """{"t":{"dtype":"F32","data_offsets":[0,8]}}""", "t", "no shape");
         yield return Case("no offsets", """{"t":{"dtype":"F32","shape":[2]}}""", "t", "no data_offsets");
         yield return Case("unknown field", T.Replace("\"shape\"", "\"strides\":[1],\"shape\""), "t", "'strides'");
+    }
+
+    private static IEnumerable<TestCaseData> BadNumbers()
+    {
         yield return Case("one offset", T.Replace("[0,8]", "[0]"), "t", "two data_offsets");
         yield return Case("three offsets", T.Replace("[0,8]", "[0,8,8]"), "t", "more than 2");
         yield return Case("shape a number", T.Replace("[2]", "2"), "t", "list", "shape");
@@ -94,6 +99,10 @@ public sealed class SafetensorsFileTests : FolderTests
         yield return Case("begin after end", T.Replace("[0,8]", "[8,0]"), "t", "8 to 0");
         yield return Case("end outside", T.Replace("[0,8]", "[0,12]").Replace("[2]", "[3]"), "t", "0 to 12", "8 bytes");
         yield return Case("end far outside", T.Replace("[0,8]", "[0,9223372036854775807]"), "t", "8 bytes");
+    }
+
+    private static IEnumerable<TestCaseData> BadCoverOrJson()
+    {
         yield return Case("nothing covers the data", "{}", null, "ends at byte");
         yield return Case("trailing data", T.Replace("[0,8]", "[0,4]").Replace("[2]", "[1]"), null, "ends at byte");
         yield return Case("hole at the front", T.Replace("[0,8]", "[4,8]").Replace("[2]", "[1]"), "t", "holes");
@@ -118,7 +127,7 @@ public sealed class SafetensorsFileTests : FolderTests
         yield return Case("a list", "[]", null, "expected '{'");
     }
 
-    [TestCaseSource(nameof(BadHeaders))]
+    [TestCaseSource(nameof(BadFields)), TestCaseSource(nameof(BadNumbers)), TestCaseSource(nameof(BadCoverOrJson))]
     public void RefusesBadHeaders(string header, string? tensor, string[] parts)
     {
         string path = Folder.Write("bad.safetensors", SafetensorsBytes.Of(header, SafetensorsBytes.Data(8)));
