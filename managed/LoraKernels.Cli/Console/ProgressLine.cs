@@ -13,15 +13,17 @@ internal sealed class ProgressLine : IDisposable
 
     private readonly Lock _gate = new();
     private readonly Terminal _terminal;
+    private readonly CancellationToken _cancellation;
     private readonly Stopwatch _elapsed = Stopwatch.StartNew();
     private readonly Timer? _timer;
     private string _text;
     private double? _fraction;
     private bool _disposed;
 
-    public ProgressLine(Terminal terminal, string text)
+    public ProgressLine(Terminal terminal, string text, CancellationToken cancellation)
     {
         _terminal = terminal;
+        _cancellation = cancellation;
         _text = text;
         if (terminal.ShowsProgress)
             _timer = new Timer(static line => ((ProgressLine)line!).Draw(), this, TimeSpan.Zero, s_refresh);
@@ -63,7 +65,8 @@ internal sealed class ProgressLine : IDisposable
             }
             string time = $" {_elapsed.Elapsed.TotalSeconds:F0} s";
             int room = Math.Max(0, _terminal.ErrorWidth - (bar.Length == 0 ? 0 : BarWidth + 1) - time.Length - 1);
-            string text = _text.Length <= room ? _text : _text[..room];
+            string text = _cancellation.IsCancellationRequested ? $"Stopping after: {_text}" : _text;
+            text = text.Length <= room ? text : text[..room];
             _terminal.ErrorWriter.Write($"\r\e[2K{bar}{text}\e[2m{time}\e[22m");
         }
     }

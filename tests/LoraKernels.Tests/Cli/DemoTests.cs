@@ -91,6 +91,29 @@ public sealed class DemoTests : IDisposable
     }
 
     [Test]
+    public void AnAdapterOfAWholeModelMustFitAllOfItsLayers()
+    {
+        string model = _folder["layers"], adapters = _folder["layers-adapters"];
+        TinyFiles.WriteLayers(model, 3);
+        TinyFiles.WriteLayersAdapter(Path.Combine(adapters, "fits"), 3);
+        TinyFiles.WriteLayersAdapter(Path.Combine(adapters, "misfits-elsewhere"), 3, wrongLayer: 0);
+        TinyFiles.WriteLayersAdapter(Path.Combine(adapters, "too-deep"), 4);
+
+        CommandLine run = CommandLine.Run(
+            "demo", "--device", "cpu", "--model", model, "--layer", "2", "--adapters", adapters, "--rows", "9", "--json");
+
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        JsonElement report = run.Json(), all = report.GetProperty("adapters");
+        Assert.That(report.GetProperty("model").GetProperty("linears").GetArrayLength(), Is.EqualTo(1));
+        Assert.That(Names(all.GetProperty("loaded")), Is.EquivalentTo((string[])["fits"]));
+        Assert.That(all.GetProperty("loaded")[0].GetProperty("modules").GetInt32(), Is.EqualTo(1));
+        string[] reasons = [.. all.GetProperty("refused").EnumerateArray().Select(static refused =>
+            $"{refused.GetProperty("name")}: {refused.GetProperty("mismatches")[0]}")];
+        Assert.That(reasons[0], Does.StartWith("misfits-elsewhere: model.layers.0.q_proj").And.Contain("[72, 80]"));
+        Assert.That(reasons[1], Does.StartWith("too-deep: ").And.Contain("model.layers.3.q_proj"));
+    }
+
+    [Test]
     public void AnotherBaseNameIsTakenWhenAskedFor()
     {
         string adapters = _folder["any-base"];

@@ -20,6 +20,30 @@ internal static class TinyFiles
             [new LoraFactors(module, Matrix(rank, inFeatures), Matrix(outFeatures, rank), 2)],
             baseModel));
 
+    /// <summary>Writes a model of several layers, each with one linear [72, 72].</summary>
+    public static void WriteLayers(string folder, int layers)
+    {
+        using Device cpu = Device.OpenCpu();
+        List<SafetensorsEntry> entries = [];
+        for (int layer = 0; layer < layers; layer++)
+        {
+            float[] values = GaussianSource.Matrix((ulong)layer, 72, 72, 0.1f, CancellationToken.None);
+            using DeviceTensor<float> weights = cpu.Upload<float>(values, 72, 72);
+            using QuantizedWeight quantized = QuantizedWeight.Quantize(weights, outerGroupSize: 0);
+            entries.AddRange(BitsAndBytesWriter.Entries($"model.layers.{layer}.q_proj", quantized.Unpack()));
+        }
+        Directory.CreateDirectory(folder);
+        SafetensorsWriter.Write(Path.Combine(folder, "model.safetensors"), entries, new Dictionary<string, string>());
+    }
+
+    /// <summary>Writes an adapter that changes q_proj of several layers, one of them by factors of another shape.</summary>
+    public static void WriteLayersAdapter(string folder, int layers, int wrongLayer = -1) => PeftAdapter.Write(
+        folder,
+        new LoraAdapter(
+            Path.GetFileName(folder),
+            Enumerable.Range(0, layers).Select(layer => new LoraFactors(
+                $"model.layers.{layer}.q_proj", Matrix(4, layer == wrongLayer ? 80 : 72), Matrix(72, 4), 1))));
+
     private static HostMatrix Matrix(long rows, long columns) =>
         HostMatrix.From(GaussianSource.Matrix(1, rows, columns, 0.1f, CancellationToken.None), rows, columns);
 }

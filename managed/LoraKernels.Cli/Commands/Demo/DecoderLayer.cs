@@ -63,7 +63,7 @@ internal sealed partial class DecoderLayer : IDisposable
     /// <summary>The number of the decoder layer that a weight belongs to, or null.</summary>
     public static int? LayerOf(string name) =>
         LayerNumber().Match(name) is { Success: true } match
-            ? int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture)
+            ? int.Parse(match.Groups["number"].ValueSpan, CultureInfo.InvariantCulture)
             : null;
 
     public void Dispose()
@@ -81,6 +81,10 @@ internal sealed partial class DecoderLayer : IDisposable
             : $"{checkpoint.Path} has no layer {index} in 4 bits; it has {layers[0]} ... {layers[^1]}.";
     }
 
-    [GeneratedRegex(@"(?:^|\.)(?:layers|blk|h|blocks)\.([0-9]{1,6})\.", RegexOptions.CultureInvariant)]
+    // Names come from files of unknown origin: the time is bounded, though no name can make this pattern slow.
+    [GeneratedRegex(
+        @"(^|\.)(layers|blk|h|blocks)\.(?<number>[0-9]{1,6})\.",
+        RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture,
+        matchTimeoutMilliseconds: 1000)]
     private static partial Regex LayerNumber();
 }

@@ -88,7 +88,7 @@ internal sealed class DemoCommand : CliCommand
             parsed.GetValue(_cache),
             parsed.GetValue(_fresh));
         DemoReport report;
-        using (ProgressLine progress = new(Terminal, "Opening the device"))
+        using (ProgressLine progress = new(Terminal, "Opening the device", Cancellation))
         {
             report = parsed.GetValue(_dtype) switch
             {

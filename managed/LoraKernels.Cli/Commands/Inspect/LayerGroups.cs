@@ -43,6 +43,6 @@ internal static partial class LayerGroups
         return string.Join(',', ranges);
     }
 
-    [GeneratedRegex(@"(?<=\.)[0-9]{1,6}(?=\.)", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(@"(?<=\.)[0-9]{1,6}(?=\.)", RegexOptions.CultureInvariant, matchTimeoutMilliseconds: 1000)]
     private static partial Regex LayerNumber();
 }

@@ -34,7 +34,7 @@ internal sealed class VerifyCommand : CliCommand
     {
         IReadOnlyList<VerifyRow> rows;
         DeviceInfo info;
-        using (ProgressLine progress = new(Terminal, "Opening the device"))
+        using (ProgressLine progress = new(Terminal, "Opening the device", Cancellation))
         using (Device device = OpenDevice(parsed.GetValue(_device)))
         {
             info = device.Info;
