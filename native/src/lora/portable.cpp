@@ -5,13 +5,20 @@
 namespace lk::cpu::portable {
 namespace {
 
-// y += the adapters of rows [first_row, first_row + rows). Rows without an entry are not touched.
+bool has_adapter(const BatchPlan& plan, int64_t row) {
+    for (int64_t e = plan.row_offsets[size_t(row)]; e < plan.row_offsets[size_t(row) + 1]; ++e) {
+        if (plan.adapter_of(e) != nullptr) return true;
+    }
+    return false;
+}
+
+// y += the adapters of rows [first_row, first_row + rows). Rows without an adapter are not touched.
 void expand_rows(const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate, int64_t first_row,
                  int64_t rows, const lk_matrix& y) {
     const int64_t panels = divide_up(y.columns, PanelLayout::kColumns);
     ThreadPool::shared().parallel_for(rows * panels, [&](int64_t item) {
         const int64_t row = first_row + item / panels;
-        if (plan.row_offsets[size_t(row)] == plan.row_offsets[size_t(row) + 1]) return;
+        if (!has_adapter(plan, row)) return;
         const int64_t column = item % panels * PanelLayout::kColumns;
         const int64_t columns = std::min(PanelLayout::kColumns, y.columns - column);
         float totals[PanelLayout::kColumns];
