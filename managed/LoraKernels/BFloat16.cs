@@ -10,8 +10,8 @@ namespace LoraKernels;
 /// </summary>
 /// <remarks>
 /// As with <see cref="Half"/>, the operators compare as IEEE 754 says (NaN is unequal to everything), while
-/// <see cref="Equals(BFloat16)"/> and <see cref="CompareTo(BFloat16)"/> take NaN for equal to NaN and less than anything
-/// else.
+/// <see cref="Equals(BFloat16)"/> and <see cref="CompareTo(BFloat16)"/> take NaN for equal to NaN and less than
+/// anything else.
 /// </remarks>
 public readonly struct BFloat16
     : IEquatable<BFloat16>, IComparable<BFloat16>, IComparable, ISpanFormattable,

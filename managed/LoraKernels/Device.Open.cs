@@ -45,7 +45,9 @@ public sealed partial class Device
     /// <summary>The devices of a kind; none is an answer, and <see cref="TryDescribe"/> then says why.</summary>
     /// <param name="kind">What to look for.</param>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
-    /// <exception cref="LoraKernelsException"><see cref="LoraKernelsStatus.InvalidArgument"/>: unknown kind.</exception>
+    /// <exception cref="LoraKernelsException">
+    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: unknown kind.
+    /// </exception>
     public static IReadOnlyList<DeviceInfo> Enumerate(DeviceKind kind)
     {
         int count = Count(kind);

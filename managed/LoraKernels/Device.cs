@@ -85,13 +85,15 @@ public sealed partial class Device : IDisposable
     {
         DType dtype = DTypes.Of<T>();
         long bytes = DeviceTensor.CountBytes(rows, columns, dtype.Size());
-        BufferHandle buffer = BufferHandle.Create(DefaultStream, bytes, out nint data);
+        BufferHandle buffer = BufferHandle.Create(DefaultStream, bytes, nameof(DeviceTensor), out nint data);
         return new DeviceTensor<T>(this, buffer, data, rows, columns, columns);
     }
 
     /// <summary>A matrix on the device with the given contents.</summary>
     /// <typeparam name="T"><see cref="float"/>, <see cref="Half"/> or <see cref="BFloat16"/>.</typeparam>
-    /// <param name="values">The elements, row by row; <paramref name="rows"/> × <paramref name="columns"/> of them.</param>
+    /// <param name="values">
+    /// The elements, row by row; <paramref name="rows"/> × <paramref name="columns"/> of them.
+    /// </param>
     /// <param name="rows">Rows, 0 or more.</param>
     /// <param name="columns">Columns, 0 or more.</param>
     /// <exception cref="ArgumentException">Another number of values.</exception>
@@ -99,8 +101,8 @@ public sealed partial class Device : IDisposable
     /// <exception cref="NotSupportedException"><typeparamref name="T"/> is another type.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="LoraKernelsException">
-    /// <see cref="LoraKernelsStatus.OutOfMemory"/>, or <see cref="LoraKernelsStatus.Busy"/>: another thread is using the
-    /// default stream.
+    /// <see cref="LoraKernelsStatus.OutOfMemory"/>, or <see cref="LoraKernelsStatus.Busy"/>: another thread is using
+    /// the default stream.
     /// </exception>
     public DeviceTensor<T> Upload<T>(ReadOnlySpan<T> values, long rows, long columns)
         where T : unmanaged

@@ -85,7 +85,7 @@ public sealed class DeviceStream : IDisposable
             SetWorkspace(0, 0);
             return;
         }
-        BufferHandle buffer = BufferHandle.Create(this, bytes, out nint data);
+        BufferHandle buffer = BufferHandle.Create(this, bytes, nameof(DeviceStream), out nint data);
         try
         {
             UseWorkspace(data, bytes, buffer);
@@ -110,8 +110,8 @@ public sealed class DeviceStream : IDisposable
     public void SetWorkspace(nint data, long bytes) => UseWorkspace(data, bytes, null);
 
     /// <summary>
-    /// Waits for the stream and lets go of it. Does nothing on a <see cref="Device.DefaultStream"/>, which ends with its
-    /// device.
+    /// Waits for the stream and lets go of it. Does nothing on a <see cref="Device.DefaultStream"/>, which ends with
+    /// its device.
     /// </summary>
     public void Dispose()
     {

@@ -117,6 +117,28 @@ public sealed partial class DeviceTensor<T>
         }
     }
 
+    /// <summary>Copies the matrix to another one of its device. Enqueued on the stream.</summary>
+    /// <param name="destination">[Rows, Columns]; shares no memory with this one.</param>
+    /// <param name="stream">On which stream; null for the device's default one.</param>
+    /// <exception cref="ArgumentException">The destination or the stream is on another device.</exception>
+    /// <exception cref="ObjectDisposedException">A tensor or the stream is disposed.</exception>
+    /// <exception cref="LoraKernelsException">
+    /// <see cref="LoraKernelsStatus.ShapeMismatch"/>, <see cref="LoraKernelsStatus.Overlap"/> or
+    /// <see cref="LoraKernelsStatus.Busy"/>.
+    /// </exception>
+    public unsafe void CopyTo(DeviceTensor<T> destination, DeviceStream? stream = null)
+    {
+        stream ??= Device.DefaultStream;
+        stream.RequireSamePlace(Device, nameof(stream));
+        using var context = new Lease(stream.Handle);
+        using Lease sourceMemory = Hold();
+        using Lease destinationMemory = stream.Hold(destination, nameof(destination));
+        lk_matrix from = View();
+        lk_matrix to = destination.View();
+        NativeCall.Check(NativeMethods.lk_copy(
+            (lk_context*)context.Pointer, &from, lk_copy_kind.LK_COPY_DEVICE_TO_DEVICE, &to));
+    }
+
     /// <summary>The elements, row by row, in a new array. Complete when it returns.</summary>
     /// <param name="stream">On which stream; null for the device's default one.</param>
     /// <exception cref="ArgumentException">A stream of another device.</exception>

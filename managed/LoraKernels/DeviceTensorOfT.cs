@@ -55,8 +55,8 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
     public DeviceTensor<T> SliceColumns(long start, long count) => Slice(0, Rows, start, count);
 
     /// <summary>
-    /// A view of memory that the host engine owns. The memory must stay valid for as long as the view is used; disposing
-    /// the view frees nothing.
+    /// A view of memory that the host engine owns. The memory must stay valid for as long as the view is used;
+    /// disposing the view frees nothing.
     /// </summary>
     /// <param name="device">Where the memory is.</param>
     /// <param name="data">
@@ -73,7 +73,7 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
     /// A negative size, a stride below <paramref name="columns"/>, or more than 2⁶³ - 1 bytes.
     /// </exception>
     /// <exception cref="NotSupportedException"><typeparamref name="T"/> is another type.</exception>
-    [SuppressMessage("Design", "CA1000", Justification = "The element type must be named: nothing in the arguments has it.")]
+    [SuppressMessage("Design", "CA1000", Justification = "Nothing in the arguments has the element type.")]
     public static DeviceTensor<T> Borrow(Device device, nint data, long rows, long columns, long rowStride)
     {
         ArgumentNullException.ThrowIfNull(device);

@@ -15,7 +15,9 @@ public sealed class LoadedAdapter : IDisposable
     /// <summary>The adapter's name.</summary>
     public string Name { get; }
 
-    /// <summary>Its number in its table, above 0 and never used again there. Another table has its own numbers.</summary>
+    /// <summary>
+    /// Its number in its table, above 0 and never used again there. Another table has its own numbers.
+    /// </summary>
     public long Id { get; }
 
     /// <summary>The table that it is in.</summary>

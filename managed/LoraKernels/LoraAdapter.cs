@@ -54,7 +54,9 @@ public sealed class LoraAdapter
     /// <summary>Gathers an adapter's updates.</summary>
     /// <param name="name">What messages call it.</param>
     /// <param name="factors">Its updates; none is an adapter that changes nothing.</param>
-    /// <param name="baseModel">The model it was trained on, such as "mistralai/Mistral-7B-v0.1"; null if unknown.</param>
+    /// <param name="baseModel">
+    /// The model it was trained on, such as "mistralai/Mistral-7B-v0.1"; null if unknown.
+    /// </param>
     /// <exception cref="ArgumentException">An empty name, or null among the factors.</exception>
     public LoraAdapter(string name, IEnumerable<LoraFactors> factors, string? baseModel = null)
     {

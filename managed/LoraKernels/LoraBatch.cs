@@ -42,7 +42,8 @@ public sealed class LoraBatch : IDisposable
     /// The batch or the stream is disposed, or an adapter was removed; row and adapter are named.
     /// </exception>
     /// <exception cref="LoraKernelsException">
-    /// <see cref="LoraKernelsStatus.CapacityExceeded"/>: more than the batch was created for, it keeps its old contents;
+    /// <see cref="LoraKernelsStatus.CapacityExceeded"/>: more than the batch was created for; it keeps its old
+    /// contents;
     /// <see cref="LoraKernelsStatus.NotFound"/>: another thread has just removed an adapter.
     /// </exception>
     public void Set(ReadOnlySpan<LoadedAdapter?> adapterOfRow, DeviceStream? stream = null) =>
@@ -67,7 +68,8 @@ public sealed class LoraBatch : IDisposable
     /// </exception>
     /// <exception cref="LoraKernelsException">
     /// <see cref="LoraKernelsStatus.InvalidArgument"/>: offsets that do not ascend, or a weight that is not finite;
-    /// <see cref="LoraKernelsStatus.CapacityExceeded"/>: more than the batch was created for, it keeps its old contents;
+    /// <see cref="LoraKernelsStatus.CapacityExceeded"/>: more than the batch was created for; it keeps its old
+    /// contents;
     /// <see cref="LoraKernelsStatus.NotFound"/>: another thread has just removed an adapter.
     /// </exception>
     public void Set(
@@ -118,7 +120,8 @@ public sealed class LoraBatch : IDisposable
     /// <exception cref="LoraKernelsException">
     /// <see cref="LoraKernelsStatus.NotFound"/>: an id that the table does not have, or no longer;
     /// <see cref="LoraKernelsStatus.InvalidArgument"/>: offsets that do not ascend, or a weight that is not finite;
-    /// <see cref="LoraKernelsStatus.CapacityExceeded"/>: more than the batch was created for. It keeps its old contents.
+    /// <see cref="LoraKernelsStatus.CapacityExceeded"/>: more than the batch was created for; it keeps its old
+    /// contents.
     /// </exception>
     public unsafe void Set(
         long rows,

@@ -17,12 +17,12 @@ public class LoraKernelsException : Exception
     /// <summary>What the call came to.</summary>
     public LoraKernelsStatus Status { get; }
 
-    /// <summary>The exception for a status and the native message that came with it, with advice where there is some.</summary>
+    /// <summary>The exception for a status and its native message, with advice where there is some.</summary>
     internal static LoraKernelsException From(LoraKernelsStatus status, string nativeMessage)
     {
         string message = nativeMessage.Length > 0
             ? nativeMessage
-            : string.Create(CultureInfo.InvariantCulture, $"the native library returned status {(int)status} ({status})");
+            : $"the native library returned status {((int)status).ToString(CultureInfo.InvariantCulture)} ({status})";
         string advice = status switch
         {
             LoraKernelsStatus.Busy =>
@@ -31,6 +31,7 @@ public class LoraKernelsException : Exception
                 "Use the same version of the packages LoraKernels and LoraKernels.Native.*.",
             _ => "",
         };
-        return new LoraKernelsException(status, advice.Length == 0 ? message : $"{message.TrimEnd('.')}. {advice}");
+        return new LoraKernelsException(
+            status, advice.Length == 0 ? message : $"{message.TrimEnd('.')}. {advice}");
     }
 }

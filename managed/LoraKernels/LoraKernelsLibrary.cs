@@ -46,8 +46,8 @@ public static unsafe class LoraKernelsLibrary
     public static long LiveHandles => NativeMethods.lk_live_handles();
 
     /// <summary>
-    /// Whether objects made from now on are tracked for <see cref="LeakedHandles"/>, which takes a stack trace each. Set
-    /// by the environment variable <c>LORAKERNELS_LEAK_REPORT=1</c> before the process starts.
+    /// Whether objects made from now on are tracked for <see cref="LeakedHandles"/>, which takes a stack trace each.
+    /// Set by the environment variable <c>LORAKERNELS_LEAK_REPORT=1</c> before the process starts.
     /// </summary>
     public static bool LeakReportEnabled => HandleTracker.Enabled;
 

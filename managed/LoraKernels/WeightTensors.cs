@@ -30,7 +30,7 @@ public sealed class WeightTensors
     /// <summary>Weights that share a scale. NF4: a power of two, 32 … 4096; Q4_0: 32.</summary>
     public required long GroupSize { get; init; }
 
-    /// <summary>Nested NF4: scales that share an outer scale; bitsandbytes writes 256. 0 where scales are plain.</summary>
+    /// <summary>Nested NF4: scales that share an outer scale, 256 by bitsandbytes. 0 where they are plain.</summary>
     public long OuterGroupSize { get; init; }
 
     /// <summary>Nested NF4: what is added to every absmax.</summary>

@@ -7,7 +7,7 @@ namespace LoraKernels.Native;
 internal static class AdapterFit
 {
     /// <summary>The part of the table that each of the adapter's factors changes.</summary>
-    /// <exception cref="AdapterMismatchException">Anything does not fit; everything that does not is listed.</exception>
+    /// <exception cref="AdapterMismatchException">Lists everything that does not fit.</exception>
     public static ModulePart[] Match(LoraAdapter adapter, ModuleNames names, string? baseModel)
     {
         var mismatches = new List<string>();

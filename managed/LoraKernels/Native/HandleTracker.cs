@@ -22,7 +22,7 @@ internal static class HandleTracker
     /// <summary>Tracked handles that were finalized without being disposed.</summary>
     public static IReadOnlyList<LeakedHandle> Leaked => [.. LeakedEntries];
 
-    /// <summary>Removes the leaks of one type from the report and returns them: for tests that leak on purpose.</summary>
+    /// <summary>Takes the leaks of one type out of the report: for tests that leak on purpose.</summary>
     public static IReadOnlyList<LeakedHandle> TakeLeaked(string type)
     {
         var taken = new List<LeakedHandle>();

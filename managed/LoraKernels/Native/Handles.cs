@@ -10,7 +10,7 @@ internal sealed unsafe class ContextHandle(lk_context* context, string publicNam
 {
     private BufferHandle? _workspace;
 
-    /// <summary>Keeps a workspace until it is replaced or the context destroyed. The context must know it already.</summary>
+    /// <summary>Keeps a workspace, which the context knows already, until it is replaced or the context gone.</summary>
     public void KeepWorkspace(BufferHandle? workspace)
     {
         bool added = false;
@@ -36,17 +36,17 @@ internal sealed unsafe class ContextHandle(lk_context* context, string publicNam
 }
 
 /// <summary>Owns an lk_buffer.</summary>
-internal sealed unsafe class BufferHandle(lk_buffer* buffer) : NativeHandle(nameof(DeviceTensor), buffer)
+internal sealed unsafe class BufferHandle(lk_buffer* buffer, string publicName) : NativeHandle(publicName, buffer)
 {
     protected override lk_status Destroy(void* pointer) => NativeMethods.lk_buffer_destroy((lk_buffer*)pointer);
 
     /// <summary>New, uninitialised device memory, and where it lies.</summary>
-    public static BufferHandle Create(DeviceStream stream, long bytes, out nint data)
+    public static BufferHandle Create(DeviceStream stream, long bytes, string publicName, out nint data)
     {
         using var context = new Lease(stream.Handle);
         lk_buffer* buffer;
         NativeCall.Check(NativeMethods.lk_buffer_create((lk_context*)context.Pointer, bytes, &buffer));
-        var created = new BufferHandle(buffer);
+        var created = new BufferHandle(buffer, publicName);
         try
         {
             void* start;

@@ -10,7 +10,9 @@ internal readonly record struct HostLayout(nint Rows, nint Columns, nint RowStri
     /// <summary>Whether a native matrix view can describe it.</summary>
     public bool IsRowMajor => Rows == 0 || Columns == 0 || (ColumnStride == 1 && RowStride >= Columns);
 
-    /// <summary>Whether elements may share memory: a dimension stands still, or neither steps over all of the other.</summary>
+    /// <summary>
+    /// Whether elements may share memory: a dimension stands still, or neither steps over all of the other.
+    /// </summary>
     public bool Overlaps =>
         Rows > 0 && Columns > 0
         && ((Rows > 1 && RowStride <= 0) || (Columns > 1 && ColumnStride <= 0)

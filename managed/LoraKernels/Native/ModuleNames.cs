@@ -55,7 +55,8 @@ internal sealed class ModuleNames
         }
         // A prefix too many or too few is the usual cause.
         string[] similar = [.. _partsByName.Keys.Where(known =>
-            known.EndsWith($".{name}", StringComparison.Ordinal) || name.EndsWith($".{known}", StringComparison.Ordinal))];
+            known.EndsWith($".{name}", StringComparison.Ordinal)
+            || name.EndsWith($".{known}", StringComparison.Ordinal))];
         return $"module '{name}' is not in the table"
             + (similar.Length == 1 ? $" (which has '{similar[0]}')" : "");
     }
@@ -67,8 +68,8 @@ internal sealed class ModuleNames
     {
         if (_partsByName.TryGetValue(name, out ModulePart part))
         {
-            return $"'{name}' is slice {part.Slice} of the fused module '{_modules[part.Module].Name}'; operations name "
-                + "the module";
+            return $"'{name}' is slice {part.Slice} of the fused module '{_modules[part.Module].Name}'; operations "
+                + "name the module";
         }
         string listed = _modules.Length == 0
             ? "none"

@@ -4,7 +4,7 @@ using NUnit.Framework;
 
 namespace LoraKernels.Tests.Api;
 
-/// <summary>Every kind of object, left to the garbage collector on purpose. The suite runs in leak-report mode.</summary>
+/// <summary>Every kind of object, left to the garbage collector on purpose; the suite's mode reports it.</summary>
 public sealed class LeakReportTests
 {
     [TestCaseSource(nameof(Makers))]
@@ -59,6 +59,13 @@ public sealed class LeakReportTests
         yield return Case("Device", _ => Device.OpenCpu());
         yield return Case("DeviceStream", device => device.CreateStream());
         yield return Case("DeviceTensor", device => device.Allocate<Half>(2, 2));
+        yield return Case(
+            "DeviceTensor",
+            device =>
+            {
+                using DeviceTensor<Half> whole = device.Allocate<Half>(2, 2);
+                whole.SliceRows(0, 1);
+            });
         yield return Case("QuantizedWeight", device => Sample.Weight(device));
         yield return Case("LoraTable", device => Sample.Table(device));
         yield return Case(

@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using NUnit.Framework.Constraints;
 
 namespace LoraKernels.Tests.Api;
 
@@ -169,10 +170,9 @@ public sealed class LinearTests
         using DeviceTensor<float> gone = _device.Allocate<float>(2, Sample.OutFeatures);
         gone.Dispose();
 
-        Assert.That(() => linear.Forward(null!, _y), Throws.ArgumentNullException.With.Property("ParamName").EqualTo("x"));
-        Assert.That(() => linear.Forward(_x, null!), Throws.ArgumentNullException.With.Property("ParamName").EqualTo("y"));
-        Assert.That(
-            () => linear.Forward(_x, null!, _y), Throws.ArgumentNullException.With.Property("ParamName").EqualTo("batch"));
+        Assert.That(() => linear.Forward(null!, _y), Lacks("x"));
+        Assert.That(() => linear.Forward(_x, null!), Lacks("y"));
+        Assert.That(() => linear.Forward(_x, null!, _y), Lacks("batch"));
         Assert.That(() => linear.Forward(_x, _batch, gone), Fails.AsDisposed(nameof(DeviceTensor)));
         _batch.Dispose();
         Assert.That(() => linear.Forward(_x, _batch, _y), Fails.AsDisposed(nameof(LoraBatch)));
@@ -181,4 +181,7 @@ public sealed class LinearTests
         Assert.That(() => new Linear(null!), Throws.ArgumentNullException);
         Assert.That(() => new Linear(_weight, ""), Throws.ArgumentException);
     }
+
+    private static EqualStringConstraint Lacks(string argument) =>
+        Throws.ArgumentNullException.With.Property(nameof(ArgumentNullException.ParamName)).EqualTo(argument);
 }

@@ -69,7 +69,8 @@ public sealed class LoraBatchTests
         Refused(2, [0, 1], [_sql.Id], [], "rowOffsets has 2 elements; 2 rows need 3");
         Refused(1, [0, 2], [_sql.Id], [], "rowOffsets ends with 2; there are 1 adapters");
         Refused(1, [0, 1], [_sql.Id], [1f, 1f], "2 weights for 1 adapters");
-        Assert.That(() => _batch.Set(-1, [], Array.Empty<long>(), []), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(
+            () => _batch.Set(-1, [], Array.Empty<long>(), []), Throws.InstanceOf<ArgumentOutOfRangeException>());
 
         void Refused(long rows, long[] offsets, long[] ids, float[] weights, string message) =>
             Assert.That(
@@ -80,7 +81,8 @@ public sealed class LoraBatchTests
     [Test]
     public void OffsetsThatDoNotAscendAreRefusedBeforeTheyAreFollowed()
     {
-        Assert.That(() => _batch.Set(2, [0, 3, 2], [_sql.Id, _sql.Id], []), Fails.With(LoraKernelsStatus.InvalidArgument));
+        Assert.That(
+            () => _batch.Set(2, [0, 3, 2], [_sql.Id, _sql.Id], []), Fails.With(LoraKernelsStatus.InvalidArgument));
         Assert.That(
             () => _batch.Set(2, [0, 1L << 40, 2], [_sql.Id, _sql.Id], []), Throws.TypeOf<LoraKernelsException>());
         Assert.That(

@@ -11,7 +11,7 @@ internal static class Sample
     public const string Key = "model.layers.0.self_attn.k_proj";
     public const string Value = "model.layers.0.self_attn.v_proj";
 
-    /// <summary>One plain layer, and one of three slices with a column between the last two that belongs to none.</summary>
+    /// <summary>A plain layer, and one of three slices with a column between the last two that is in none.</summary>
     public static LoraModule[] Modules() =>
     [
         new(Plain, InFeatures, OutFeatures),

@@ -93,6 +93,18 @@ public sealed class TensorSpanTests
             Throws.ArgumentException.With.Message.Contains("[6]"));
     }
 
+    [TestCase(0, 5)]
+    [TestCase(5, 0)]
+    public void SpanMayBeEmpty(int rows, int columns)
+    {
+        using DeviceTensor<float> empty = _device.Allocate<float>(rows, columns);
+
+        var host = new float[5];
+
+        Assert.That(() => empty.CopyTo(new TensorSpan<float>(host, [rows, columns])), Throws.Nothing);
+        Assert.That(() => empty.CopyFrom(new ReadOnlyTensorSpan<float>(host, [rows, columns])), Throws.Nothing);
+    }
+
     [Test]
     public void SlicedTensorMeetsSlicedSpan()
     {

@@ -166,10 +166,26 @@ public sealed class TensorTests
             () => DeviceTensor<float>.Borrow(_device, 0x1000, 2, 4, 3),
             Throws.InstanceOf<ArgumentOutOfRangeException>().With.Property("ParamName").EqualTo("rowStride"));
         Assert.That(
-            () => DeviceTensor<float>.Borrow(_device, 0x1000, -1, 4, 4), Throws.InstanceOf<ArgumentOutOfRangeException>());
+            () => DeviceTensor<float>.Borrow(_device, 0x1000, -1, 4, 4),
+            Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => DeviceTensor<float>.Borrow(null!, 0, 0, 0, 0), Throws.ArgumentNullException);
         using DeviceTensor<float> empty = DeviceTensor<float>.Borrow(_device, 0, 0, 4, 4);
         Assert.That(empty.ToArray(), Is.Empty);
+    }
+
+    [Test]
+    public void CopiesOnTheDevice()
+    {
+        using DeviceTensor<float> whole = Numbered(3, 4);
+        using DeviceTensor<float> left = whole.SliceColumns(0, 2);
+        using DeviceTensor<float> right = whole.SliceColumns(2, 2);
+        using DeviceTensor<float> middle = whole.SliceColumns(1, 2);
+
+        left.CopyTo(right);
+
+        Assert.That(whole.ToArray(), Is.EqualTo(new float[] { 0, 1, 0, 1, 4, 5, 4, 5, 8, 9, 8, 9 }));
+        Assert.That(() => left.CopyTo(middle), Fails.With(LoraKernelsStatus.Overlap));
+        Assert.That(() => left.CopyTo(whole), Fails.With(LoraKernelsStatus.ShapeMismatch));
     }
 
     [Test]
