@@ -43,6 +43,7 @@ public sealed class DemoTests : IDisposable
         Assert.That(report.GetProperty("adapters").GetProperty("loaded").GetArrayLength(), Is.EqualTo(25));
         JsonElement requests = report.GetProperty("requests");
         Assert.That(requests.GetProperty("adapterOfRow").GetArrayLength(), Is.EqualTo(32));
+        Assert.That(requests.GetProperty("dtype").GetString(), Is.EqualTo(dtype));
         Assert.That(requests.GetProperty("plainRows").GetInt32(), Is.EqualTo(4));
         Assert.That(requests.GetProperty("distinctAdapters").GetInt32(), Is.EqualTo(25));
         Assert.That(
@@ -152,6 +153,18 @@ public sealed class DemoTests : IDisposable
 
         Assert.That(run.ExitCode, Is.EqualTo(1));
         Assert.That(run.Error, Does.Contain("adapter_config.json"));
+    }
+
+    [Test]
+    public void ACacheThatCannotBeWrittenIsNamed()
+    {
+        string file = _folder["file"];
+        File.WriteAllText(file, "");
+
+        CommandLine run = CommandLine.Run("demo", "--cache", file);
+
+        Assert.That(run.ExitCode, Is.EqualTo(1));
+        Assert.That(run.Error, Does.StartWith("error: ").And.Contain(file).And.Contain("--cache"));
     }
 
     [Test]

@@ -64,7 +64,21 @@ internal sealed class DemoCache
 
     /// <summary>Writes an entry: <paramref name="write"/> fills an empty folder, which then takes the entry's place.</summary>
     /// <returns>What was written.</returns>
+    /// <exception cref="CommandException">The folder cannot be written to.</exception>
     public DemoStamp Write(Action<string> write)
+    {
+        try
+        {
+            return WriteBeside(write);
+        }
+        catch (Exception refused) when (refused is IOException or UnauthorizedAccessException)
+        {
+            throw new CommandException(
+                $"The demo's files cannot be written to {_root}: {refused.Message} Another folder can be given by --cache.");
+        }
+    }
+
+    private DemoStamp WriteBeside(Action<string> write)
     {
         Directory.CreateDirectory(_root);
         DeleteAbandoned();

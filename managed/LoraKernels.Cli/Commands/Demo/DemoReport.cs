@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace LoraKernels.Cli.Commands.Demo;
 
 /// <summary>What <c>demo --json</c> prints.</summary>
@@ -29,12 +31,21 @@ internal sealed record DemoAdapters(
 /// <param name="Modules">Linears of the layer that it changes.</param>
 /// <param name="DeviceBytes">What it occupies on the device, this layer only.</param>
 internal sealed record DemoAdapter(
-    string Name, IReadOnlyList<long> Ranks, IReadOnlyList<string> DTypes, int Modules, long DeviceBytes);
+    string Name,
+    IReadOnlyList<long> Ranks,
+    [property: JsonPropertyName("dtypes")] IReadOnlyList<string> DTypes,
+    int Modules,
+    long DeviceBytes);
 
 internal sealed record DemoRefusedAdapter(string Name, IReadOnlyList<string> Mismatches);
 
 /// <param name="AdapterOfRow">Name of each row's adapter, null for none.</param>
-internal sealed record DemoRequests(int Rows, int DistinctAdapters, int PlainRows, string DType, IReadOnlyList<string?> AdapterOfRow);
+internal sealed record DemoRequests(
+    int Rows,
+    int DistinctAdapters,
+    int PlainRows,
+    [property: JsonPropertyName("dtype")] string DType,
+    IReadOnlyList<string?> AdapterOfRow);
 
 /// <summary>Bytes for this layer. The first two are what the library holds; the others are computed from them.</summary>
 /// <param name="FullModels16Bit">A 16-bit copy of the layer for each adapter.</param>

@@ -13,24 +13,29 @@ internal static class StepTimer
 {
     private const int MostRounds = 25;
 
-    /// <summary>Runs rounds until <paramref name="budget"/> is used up, but at least <paramref name="leastRounds"/>.</summary>
+    /// <summary>
+    /// Runs as many rounds as fit into <paramref name="budget"/>; <paramref name="wantedRounds"/> even if they take up to
+    /// <paramref name="ceiling"/>; one in any case.
+    /// </summary>
     /// <returns>The median of each step, in their order, and how many rounds there were.</returns>
     public static (TimeSpan[] Medians, int Rounds) Measure(
         IReadOnlyList<TimedStep> steps,
-        int leastRounds,
+        int wantedRounds,
         TimeSpan budget,
+        TimeSpan ceiling,
         Action<string, double> progress,
         CancellationToken cancellation)
     {
         List<TimeSpan>[] times = [.. steps.Select(static _ => new List<TimeSpan>())];
         Stopwatch total = Stopwatch.StartNew();
         int round = 0;
-        while (round < MostRounds && (round < leastRounds || total.Elapsed * (round + 1) / round < budget))
+        while (round == 0 || (round < MostRounds
+            && total.Elapsed * (round + 1) / round < (round < wantedRounds ? ceiling : budget)))
         {
             for (int i = 0; i < steps.Count; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                progress(steps[i].Name, (double)((round * steps.Count) + i) / (Math.Max(leastRounds, round + 1) * steps.Count));
+                progress(steps[i].Name, (double)((round * steps.Count) + i) / (Math.Max(wantedRounds, round + 1) * steps.Count));
                 long start = Stopwatch.GetTimestamp();
                 steps[i].Run();
                 times[i].Add(Stopwatch.GetElapsedTime(start));
