@@ -83,10 +83,10 @@ internal sealed class PeftConfig
                 if (BaseModel is { Length: 0 }) BaseModel = null;
                 break;
             case "r":
-                _rank = Rank(name, value);
+                _rank = Rank(name, null, value);
                 break;
             case "lora_alpha":
-                _alpha = Number(name, value);
+                _alpha = Number(name, null, value);
                 break;
             case "rank_pattern":
                 ReadPatterns(name, value, _ranks, Rank);
@@ -119,18 +119,18 @@ internal sealed class PeftConfig
 
     private void ReadPatterns(
         string name, JsonElement value, List<(PeftPattern Pattern, double Value)> patterns,
-        Func<string, JsonElement, double> read)
+        Func<string, string?, JsonElement, double> read)
     {
         if (value.ValueKind == JsonValueKind.Null) return;
         Require(name, value, value.ValueKind == JsonValueKind.Object, "an object of patterns and numbers");
         foreach (var entry in value.EnumerateObject())
         {
-            string subject = $"{name}: {entry.Name}";
-            patterns.Add((ParsePattern(subject, entry.Name), read(subject, entry.Value)));
+            string key = entry.Name;
+            patterns.Add((ParsePattern(name, key), read(name, key, entry.Value)));
         }
     }
 
-    private PeftPattern ParsePattern(string subject, string key)
+    private PeftPattern ParsePattern(string name, string key)
     {
         try
         {
@@ -139,31 +139,36 @@ internal sealed class PeftConfig
         }
         catch (FormatException e)
         {
-            throw new CheckpointException(_file, subject, e.Message, e);
+            throw new CheckpointException(_file, Subject(name, key), e.Message, e);
         }
-        throw Error(subject, $"is one of more than {MaxRegularExpressions} regular expressions; name modules plainly");
+        throw Error(Subject(name, key), $"is one of more than {MaxRegularExpressions} regular expressions; name modules plainly");
     }
 
-    private double Rank(string name, JsonElement value)
+    private double Rank(string name, string? pattern, JsonElement value)
     {
         bool whole = value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int rank)
             && rank is >= 1 and <= PeftAdapter.MaxRank;
-        Require(name, value, whole, $"a whole number from 1 to {PeftAdapter.MaxRank}");
+        if (!whole) throw NotAllowed(Subject(name, pattern), value, $"a whole number from 1 to {PeftAdapter.MaxRank}");
         return value.GetInt32();
     }
 
-    private double Number(string name, JsonElement value)
+    private double Number(string name, string? pattern, JsonElement value)
     {
         double number = 0;
         bool finite = value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out number) && double.IsFinite(number);
-        Require(name, value, finite, "a finite number");
+        if (!finite) throw NotAllowed(Subject(name, pattern), value, "a finite number");
         return number;
     }
 
     private void Require(string name, JsonElement value, bool fulfilled, string allowed)
     {
-        if (!fulfilled) throw Error(name, $"is {JsonFile.Describe(value)}; allowed is {allowed}");
+        if (!fulfilled) throw NotAllowed(name, value, allowed);
     }
+
+    private CheckpointException NotAllowed(string name, JsonElement value, string allowed) =>
+        Error(name, $"is {JsonFile.Describe(value)}; allowed is {allowed}");
+
+    private static string Subject(string name, string? pattern) => pattern is null ? name : $"{name}: {pattern}";
 
     private static bool Is(JsonElement value, string text) =>
         value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
