@@ -19,10 +19,10 @@ public sealed class ConcurrencyTests(string deviceName) : DeviceFixture(deviceNa
         using LoraBatch batch = rig.Batch(LinearRig<Half>.MixedPlan(19));
         Half[] expected = rig.Forward(x, batch);
 
-        OnThreads((_, stream) =>
+        OnThreads(rig, x, (worker, _) =>
         {
             for (int run = 0; run < Runs; run++)
-                Bits.AssertSame<Half>(Forward(rig, x, batch, stream), expected, $"run {run}");
+                Bits.AssertSame<Half>(worker.Forward(batch), expected, $"run {run}");
         });
     }
 
@@ -34,8 +34,9 @@ public sealed class ConcurrencyTests(string deviceName) : DeviceFixture(deviceNa
         using LoraBatch shared = rig.Batch(LinearRig<float>.MixedPlan(6));
         float[] expected = rig.Forward(x, shared);
 
-        OnThreads((index, stream) =>
+        OnThreads(rig, x, (worker, index) =>
         {
+            DeviceStream stream = worker.Stream;
             using LoraBatch own = rig.Table.CreateBatch(LoraBatchCapacity.ForRows(6, 64, slicesPerModule: 2), stream);
             for (int run = 0; run < Runs; run++)
             {
@@ -45,41 +46,59 @@ public sealed class ConcurrencyTests(string deviceName) : DeviceFixture(deviceNa
                 LoadedAdapter loaded = rig.Table.Add(adapter, stream);
                 own.Set(6, [0, 1, 1, 1, 1, 1, 1], new[] { loaded.Id }, [], stream);
                 loaded.Dispose();
-                float[] y = Forward(rig, x, own, stream);
-                Bits.AssertSame<float>(
-                    Forward(rig, x, own, stream), y, $"thread {index}, run {run}: its own adapter, again");
-                Bits.AssertSame<float>(Forward(rig, x, shared, stream), expected, $"thread {index}, run {run}");
+                float[] y = worker.Forward(own);
+                Bits.AssertSame<float>(worker.Forward(own), y, $"thread {index}, run {run}: its own adapter, again");
+                Bits.AssertSame<float>(worker.Forward(shared), expected, $"thread {index}, run {run}");
                 AssertOwn(rig, x, adapter, y);
             }
         });
     }
 
-    private void OnThreads(Action<int, DeviceStream> body)
-    {
-        Task[] tasks = [.. Enumerable.Range(0, Threads).Select(index => Task.Factory.StartNew(
-            () =>
-            {
-                using DeviceStream stream = Device.CreateStream();
-                body(index, stream);
-            },
-            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
-        Task.WaitAll(tasks);
-    }
-
-    private static T[] Forward<T>(LinearRig<T> rig, T[] x, LoraBatch batch, DeviceStream stream)
+    // The device's own stream, which allocates, serves one thread at a time: workers are made before the threads.
+    private static void OnThreads<T>(LinearRig<T> rig, T[] x, Action<Worker<T>, int> body)
         where T : unmanaged
     {
-        int rows = x.Length / rig.InFeatures;
-        using DeviceTensor<T> input = rig.Device.Allocate<T>(rows, rig.InFeatures);
-        using DeviceTensor<T> output = rig.Device.Allocate<T>(rows, rig.OutFeatures);
-        input.CopyFrom(x, stream);
-        rig.Linear.Forward(input, batch, output, stream);
-        return output.ToArray(stream);
+        Worker<T>[] workers = [.. Enumerable.Range(0, Threads).Select(_ => new Worker<T>(rig, x))];
+        try
+        {
+            Task.WaitAll([.. workers.Select((worker, index) => Task.Factory.StartNew(
+                () => body(worker, index),
+                CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))]);
+        }
+        finally
+        {
+            foreach (Worker<T> worker in workers)
+                worker.Dispose();
+        }
     }
 
     private static void AssertOwn(LinearRig<float> rig, float[] x, LoraAdapter adapter, float[] y)
     {
         double[] expected = rig.ExpectedRow(x[..rig.InFeatures], adapter);
         Assert.That(VerificationError.Relative(y.AsSpan(0, rig.OutFeatures), expected), Is.LessThan(1e-5));
+    }
+
+    private sealed class Worker<T>(LinearRig<T> rig, T[] x) : IDisposable
+        where T : unmanaged
+    {
+        private readonly DeviceTensor<T> _x = rig.Device.Upload<T>(x, x.Length / rig.InFeatures, rig.InFeatures);
+
+        private readonly DeviceTensor<T> _y =
+            rig.Device.Allocate<T>(x.Length / rig.InFeatures, rig.OutFeatures);
+
+        public DeviceStream Stream { get; } = rig.Device.CreateStream();
+
+        public T[] Forward(LoraBatch batch)
+        {
+            rig.Linear.Forward(_x, batch, _y, Stream);
+            return _y.ToArray(Stream);
+        }
+
+        public void Dispose()
+        {
+            _x.Dispose();
+            _y.Dispose();
+            Stream.Dispose();
+        }
     }
 }
