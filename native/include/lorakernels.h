@@ -13,6 +13,8 @@
  *    buffer do not overlap.
  *  - Structs that start with struct_size: set it to sizeof the struct. Newer libraries accept older, smaller structs.
  *  - Operations are enqueued on the context's stream and return; on the CPU they are complete when they return.
+ *  - Anything may be destroyed while operations that use it are still enqueued: its memory goes when they are done.
+ *    Destroying NULL does nothing.
  *  - Numbers: fp32 accumulation; order base, adapters in the order given, bias; one rounding at the end (nearest even).
  *    The same call gives the same bits, at any thread count. On the CPU a row's bits do not depend on its batch.
  *    Subnormals are kept.
@@ -140,7 +142,7 @@ typedef struct lk_context_options {
  * @retval LK_INVALID_ARGUMENT half an allocator, a stream for the CPU, LORAKERNELS_CPU names no path */
 LK_API lk_status lk_context_create(const lk_context_options* options, lk_context** context_out);
 
-/* Waits for the stream, then frees the context. What was made with it stays valid. NULL is allowed.
+/* Waits for the stream, then frees the context. What was made with it stays valid.
  * @retval LK_BUSY another thread is inside a call */
 LK_API lk_status lk_context_destroy(lk_context* context);
 
@@ -198,7 +200,7 @@ typedef enum lk_format {
 } lk_format;
 
 typedef struct lk_bytes {
-    void* data;   /* host memory; only read by lk_weight_pack */
+    void* data;   /* host memory, of any alignment; only read by lk_weight_pack */
     int64_t size; /* bytes */
 } lk_bytes;
 
@@ -315,7 +317,7 @@ typedef struct lk_lora_factors {
 
 #define LK_LORA_MAX_RANK 512
 
-/* Copies an adapter's factors to the device, all or nothing, and gives it an id > 0 that is never used again.
+/* Copies an adapter's factors to the device, all or nothing, and gives it an id > 0 that this process never uses again.
  * No (module, slice) may occur twice. 0 factors is an adapter that changes nothing.
  * @retval LK_SHAPE_MISMATCH factors that do not fit their module; the message names the first
  * @retval LK_INVALID_ARGUMENT no such module or slice, a rank out of range, one (module, slice) twice */

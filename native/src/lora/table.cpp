@@ -176,9 +176,12 @@ std::shared_ptr<const Adapter> LoraTable::build(const lk_allocator& allocator, c
 int64_t LoraTable::add(const lk_allocator& allocator, const lk_lora_factors* factors, int32_t count) {
     check(factors, count);
     std::shared_ptr<const Adapter> adapter = build(allocator, factors, count);
+    // Unique among all tables: an id that strays to another table is not found there, instead of naming a stranger.
+    static std::atomic<int64_t> last_id{0};
+    const int64_t id = last_id.fetch_add(1, std::memory_order_relaxed) + 1;
     const std::lock_guard lock(mutex_);
-    adapters_.emplace(next_id_, std::move(adapter));
-    return next_id_++;
+    adapters_.emplace(id, std::move(adapter));
+    return id;
 }
 
 void LoraTable::remove(int64_t id) {

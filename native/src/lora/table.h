@@ -98,7 +98,6 @@ class LoraTable {
     std::shared_ptr<std::atomic<int64_t>> bytes_ = std::make_shared<std::atomic<int64_t>>(0);
     mutable std::mutex mutex_;
     std::unordered_map<int64_t, std::shared_ptr<const Adapter>> adapters_;
-    int64_t next_id_ = 1;
 };
 
 }  // namespace lk

@@ -1,5 +1,6 @@
 #include "packing/pack.h"
 
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -61,6 +62,8 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
     weight.layout = {tensors.out_features, tensors.in_features, tensors.group_size};
     weight.scale_kind = weight.format->scale_kind(tensors);
     weight.format->values(tensors, weight.values);
+    const auto outer = uint64_t(tensors.outer_group_size);
+    if (std::has_single_bit(outer)) weight.outer_shift = std::countr_zero(outer);
     const int64_t weights = tensors.out_features * tensors.in_features;
     if (weights % 2 != 0) weight.padding_code = static_cast<const uint8_t*>(tensors.codes.data)[weights / 2] & 15;
 

@@ -20,6 +20,7 @@ struct lk_weight : lk::Handle {
     float values[16]{};
     lk::ScaleKind scale_kind = lk::ScaleKind::f32;
     float outer_table[256]{};
+    int outer_shift = -1;      // log2 of outer_group_size, -1 if it is not a power of two
     uint8_t padding_code = 0;  // the unused nibble behind an odd number of codes
 
     // The packed arrays, in `memory`.
@@ -50,7 +51,9 @@ inline float scale_of(const lk_weight& weight, int64_t index, int64_t group) {
     }
     // bitsandbytes: dequantize blockwise, then add the offset; two roundings (this file is built without contraction).
     const float inner = weight.outer_table[weight.scales[index]];
-    return inner * weight.outer_scales[group / weight.tensors.outer_group_size] + weight.tensors.outer_offset;
+    const int64_t outer =
+        weight.outer_shift >= 0 ? group >> weight.outer_shift : group / weight.tensors.outer_group_size;
+    return inner * weight.outer_scales[outer] + weight.tensors.outer_offset;
 }
 
 // One weight, exactly dequantized. For the reference path.

@@ -148,6 +148,12 @@ TEST_F(Status, CapacityExceeded) {
 
 TEST_F(Status, NotFound) {
     LK_EXPECT_ERROR(LK_NOT_FOUND, "is 4711 (row 1)", set({adapter, 4711}));
+    Table stranger;
+    const lk_lora_module module{sizeof module, 0, 64, 40, nullptr};
+    LK_EXPECT_OK(lk_lora_table_create(context, &module, 1, stranger.out()));
+    int64_t id = 0;
+    LK_EXPECT_OK(lk_lora_table_add(context, stranger, nullptr, 0, &id));
+    LK_EXPECT_ERROR(LK_NOT_FOUND, "not in the batch's table", set({id}));
     LK_EXPECT_OK(lk_lora_table_remove(table, adapter));
     LK_EXPECT_ERROR(LK_NOT_FOUND, "never added or is removed", lk_lora_table_remove(table, adapter));
     LK_EXPECT_ERROR(LK_NOT_FOUND, "(row 0)", set({adapter}));

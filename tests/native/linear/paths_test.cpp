@@ -70,10 +70,11 @@ TEST_P(Paths, PortableAgreesWithReference) {
 
 INSTANTIATE_TEST_SUITE_P(Shapes, Paths,
                          testing::Values(Shape{1, 1, 1, 32, 0}, Shape{2, 33, 7, 64, 0}, Shape{3, 40, 100, 64, 256},
-                                         Shape{5, 64, 256, 64, 256}, Shape{1, 31, 128, 128, 0},
-                                         Shape{17, 65, 129, 32, 256}, Shape{4, 32, 4096, 4096, 0},
-                                         Shape{300, 35, 192, 64, 256}, Shape{2, 96, 320, 0, 0}, Shape{65, 5, 32, 0, 0},
-                                         Shape{0, 5, 64, 64, 0}, Shape{3, 0, 64, 64, 256}, Shape{3, 5, 0, 64, 0}));
+                                         Shape{3, 40, 128, 32, 5}, Shape{5, 64, 256, 64, 256},
+                                         Shape{1, 31, 128, 128, 0}, Shape{17, 65, 129, 32, 256},
+                                         Shape{4, 32, 4096, 4096, 0}, Shape{300, 35, 192, 64, 256},
+                                         Shape{2, 96, 320, 0, 0}, Shape{65, 5, 32, 0, 0}, Shape{0, 5, 64, 64, 0},
+                                         Shape{3, 0, 64, 64, 256}, Shape{3, 5, 0, 64, 0}));
 
 }  // namespace
 }  // namespace lk::test

@@ -45,11 +45,12 @@ lk_weight_tensors with_table(lk_weight_tensors t) {
 
 INSTANTIATE_TEST_SUITE_P(Weights, RoundTrip,
                          testing::Values(nf4_sizes(1, 1, 64, 0), nf4_sizes(3, 5, 32, 0), nf4_sizes(33, 7, 64, 256),
-                                         nf4_sizes(31, 128, 64, 256), nf4_sizes(64, 192, 64, 0),
-                                         nf4_sizes(70, 3420 / 20, 64, 256), nf4_sizes(5, 4096, 4096, 0),
-                                         with_table(nf4_sizes(40, 64, 32, 256)), nf4_sizes(0, 64, 64, 256),
-                                         nf4_sizes(64, 0, 64, 0), q4_0_sizes(1, 32), q4_0_sizes(37, 96),
-                                         q4_0_sizes(64, 4096), q4_0_sizes(0, 32), q4_0_sizes(3, 0)));
+                                         nf4_sizes(50, 96, 32, 5), nf4_sizes(31, 128, 64, 256),
+                                         nf4_sizes(64, 192, 64, 0), nf4_sizes(70, 3420 / 20, 64, 256),
+                                         nf4_sizes(5, 4096, 4096, 0), with_table(nf4_sizes(40, 64, 32, 256)),
+                                         nf4_sizes(0, 64, 64, 256), nf4_sizes(64, 0, 64, 0), q4_0_sizes(1, 32),
+                                         q4_0_sizes(37, 96), q4_0_sizes(64, 4096), q4_0_sizes(0, 32),
+                                         q4_0_sizes(3, 0)));
 
 // The documented address of a code, computed without the layout's own functions.
 TEST(PanelLayout, FollowsItsDescription) {
