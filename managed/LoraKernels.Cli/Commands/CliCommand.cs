@@ -46,19 +46,19 @@ internal abstract class CliCommand : Command
     /// <summary>An option that takes a whole number in a range, which its description and its error name.</summary>
     protected static Option<int> IntegerOption(
         string name, string helpName, string description, int least, int most, int usual) => new(name)
-    {
-        Description = $"{description}, {least} ... {most}",
-        HelpName = helpName,
-        DefaultValueFactory = _ => usual,
-        CustomParser = result =>
         {
-            string text = result.Tokens[0].Value;
-            if (int.TryParse(text, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most)
-                return value;
-            result.AddError($"{name} is '{text}'; allowed are {least} ... {most}.");
-            return usual;
-        },
-    };
+            Description = $"{description}, {least} ... {most}",
+            HelpName = helpName,
+            DefaultValueFactory = _ => usual,
+            CustomParser = result =>
+            {
+                string text = result.Tokens[0].Value;
+                if (int.TryParse(text, CultureInfo.InvariantCulture, out int value) && value >= least && value <= most)
+                    return value;
+                result.AddError($"{name} is '{text}'; allowed are {least} ... {most}.");
+                return usual;
+            },
+        };
 
     /// <summary>Opens the device that was asked for.</summary>
     protected static Device OpenDevice(string? name)
