@@ -16,9 +16,10 @@ fail() {
     exit 1
 }
 
-have cmake || fail LKN002 "cmake 3.25 or newer is needed, and there is none on PATH. Debian, Ubuntu: apt install cmake"
+have cmake ||
+    fail LKN002 "cmake 3.25 or newer is needed, and there is none on PATH. Debian, Ubuntu: apt install cmake"
 have "${CXX:-c++}" || have g++ || have clang++ ||
-    fail LKN003 "A C++20 compiler is needed (g++ 12 or newer, or what CXX names), and there is none on PATH. Debian, Ubuntu: apt install g++"
+    fail LKN003 "g++ 12 or newer, or another C++20 compiler that CXX names, is needed. Debian, Ubuntu: apt install g++"
 if have ninja; then
     generator=Ninja
 elif have make; then
@@ -27,8 +28,9 @@ else
     fail LKN004 "ninja or make is needed, and neither is on PATH. Debian, Ubuntu: apt install ninja-build"
 fi
 
-# CMake configures anew only when what it was called with has changed; the folder may have been moved, for instance.
-arguments="$source $generator $configuration ${CC-} ${CXX-} ${CFLAGS-} ${CXXFLAGS-} ${LDFLAGS-}"
+# CMake configures anew only when what it was called with has changed, or where a tool is that it remembers.
+tools=$(for tool in cmake ninja make cc c++; do command -v "$tool" || true; done)
+arguments="$source $generator $configuration ${CC-} ${CXX-} ${CFLAGS-} ${CXXFLAGS-} ${LDFLAGS-} $tools"
 stamp="$build/configured"
 
 configure_and_build() {

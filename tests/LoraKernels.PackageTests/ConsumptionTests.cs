@@ -25,9 +25,11 @@ public sealed class ConsumptionTests
     {
         string folder = Path.Combine(PackedFeed.Scratch, "tool");
         DotnetCommand.Run(
-            PackedFeed.Scratch, "tool", "install", "LoraKernels.Cli", "--tool-path", folder, "--version", PackedFeed.Version);
+            PackedFeed.Scratch,
+            "tool", "install", "LoraKernels.Cli", "--tool-path", folder, "--version", PackedFeed.Version);
 
-        string output = DotnetCommand.RunProgram(Path.Combine(folder, "lorakernels"), PackedFeed.Scratch, "info", "--json");
+        string command = Path.Combine(folder, "lorakernels");
+        string output = DotnetCommand.RunProgram(command, PackedFeed.Scratch, "info", "--json");
 
         Assert.That(output, Does.Contain("liblorakernels.so").And.Contain(folder));
     }

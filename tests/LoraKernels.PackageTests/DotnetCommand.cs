@@ -49,11 +49,15 @@ internal static class DotnetCommand
         return output.ToString();
     }
 
-    // The outer build tells its children where its MSBuild is. Servers that outlive a command would keep its output open.
+    // The outer build tells its children where its MSBuild is. Servers that outlive a command would keep its output
+    // open.
     private static void LeaveTheOuterBuild(IDictionary<string, string?> environment)
     {
-        foreach (string name in environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)).ToList())
-            environment.Remove(name);
+        foreach (string name in environment.Keys.ToList())
+        {
+            if (name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase))
+                environment.Remove(name);
+        }
 
         environment["MSBUILDDISABLENODEREUSE"] = "1";
         environment["UseSharedCompilation"] = "false";

@@ -6,7 +6,9 @@ using NUnit.Framework;
 
 namespace LoraKernels.PackageTests;
 
-/// <summary>Packs what the build has made into a feed of its own, in a temporary folder, under a version of its own.</summary>
+/// <summary>
+/// Packs what the build has made into a feed of its own, in a temporary folder, under a version of its own.
+/// </summary>
 [SetUpFixture]
 public sealed class PackedFeed
 {
