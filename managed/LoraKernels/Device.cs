@@ -96,15 +96,17 @@ public sealed partial class Device : IDisposable
     /// </param>
     /// <param name="rows">Rows, 0 or more.</param>
     /// <param name="columns">Columns, 0 or more.</param>
-    /// <exception cref="ArgumentException">Another number of values.</exception>
+    /// <param name="stream">On which stream; null for the device's default one.</param>
+    /// <exception cref="ArgumentException">Another number of values, or a stream of another device.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A negative size, or more than 2⁶³ - 1 bytes.</exception>
     /// <exception cref="NotSupportedException"><typeparamref name="T"/> is another type.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="LoraKernelsException">
     /// <see cref="LoraKernelsStatus.OutOfMemory"/>, or <see cref="LoraKernelsStatus.Busy"/>: another thread is using
-    /// the default stream.
+    /// the stream.
     /// </exception>
-    public DeviceTensor<T> Upload<T>(ReadOnlySpan<T> values, long rows, long columns)
+    public DeviceTensor<T> Upload<T>(
+        ReadOnlySpan<T> values, long rows, long columns, DeviceStream? stream = null)
         where T : unmanaged
     {
         DeviceTensor.CountBytes(rows, columns, DTypes.Of<T>().Size());
@@ -112,7 +114,7 @@ public sealed partial class Device : IDisposable
         DeviceTensor<T> tensor = Allocate<T>(rows, columns);
         try
         {
-            tensor.CopyFrom(values);
+            tensor.CopyFrom(values, stream);
             return tensor;
         }
         catch

@@ -169,7 +169,8 @@ typedef struct lk_matrix {
 /* Device memory. */
 typedef struct lk_buffer lk_buffer;
 
-/* Uninitialised memory, aligned to 4096 bytes. 0 bytes is allowed. */
+/* Uninitialised memory, aligned to 4096 bytes. 0 bytes is allowed. Unlike operations this may be called from several
+ * threads at once, as may lk_lora_table_create and lk_lora_batch_create. */
 LK_API lk_status lk_buffer_create(lk_context* context, int64_t bytes, lk_buffer** buffer_out);
 LK_API lk_status lk_buffer_destroy(lk_buffer* buffer);
 /* Where it lies, in the device's address space. */

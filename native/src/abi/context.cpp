@@ -71,11 +71,11 @@ lk_status lk_context_synchronize(lk_context* context) {
 
 lk_status lk_buffer_create(lk_context* context, int64_t bytes, lk_buffer** buffer_out) {
     return guard([&] {
-        const ContextLock lock(context);
+        require(context, "context");
         require(buffer_out, "buffer_out");
         if (bytes < 0)
             fail(LK_INVALID_ARGUMENT, "bytes: is %lld; it cannot be negative", static_cast<long long>(bytes));
-        *buffer_out = new lk_buffer(Block(lock->allocator, bytes, 4096, "a buffer"));
+        *buffer_out = new lk_buffer(Block(context->allocator, bytes, 4096, "a buffer"));
     });
 }
 

@@ -39,11 +39,11 @@ void check_factors(const lk_lora_factors* factors, int32_t count) {
 lk_status lk_lora_table_create(lk_context* context, const lk_lora_module* modules, int32_t module_count,
                                lk_lora_table** table_out) {
     return guard([&] {
-        const ContextLock lock(context);
+        require(context, "context");
         require(table_out, "table_out");
         check_modules(modules, module_count);
         lk_device_info device{};
-        lock->backend->describe(device);
+        context->backend->describe(device);
         *table_out = new lk_lora_table(std::make_shared<LoraTable>(device.kind, modules, module_count));
     });
 }
@@ -81,7 +81,7 @@ lk_status lk_lora_table_bytes(const lk_lora_table* table, int64_t* bytes_out) {
 lk_status lk_lora_batch_create(lk_context* context, lk_lora_table* table, const lk_lora_batch_options* options,
                                lk_lora_batch** batch_out) {
     return guard([&] {
-        const ContextLock lock(context);
+        require(context, "context");
         require(table, "table");
         require_struct(options, "options");
         require(batch_out, "batch_out");

@@ -112,6 +112,23 @@ public sealed class DeviceTests
         Assert.That(() => device.BorrowStream(0x1000), Fails.With(LoraKernelsStatus.InvalidArgument));
     }
 
+    // Memory, tables and batches may be had from any thread; only operations are for one thread at a time.
+    [Test]
+    public void ThreadsAllocateAtOnceAndUploadOnTheirOwnStreams()
+    {
+        using Device device = Device.OpenCpu();
+        Parallel.For(0, 4, thread =>
+        {
+            using DeviceStream stream = device.CreateStream();
+            for (int run = 0; run < 2000; run++)
+            {
+                using DeviceTensor<float> empty = device.Allocate<float>(3, 5);
+                using DeviceTensor<float> filled = device.Upload<float>([thread, run], 1, 2, stream);
+                Assert.That(filled.ToArray(stream), Is.EqualTo(new float[] { thread, run }));
+            }
+        });
+    }
+
     [Test]
     public void DefaultStreamEndsWithItsDeviceOnly()
     {

@@ -54,7 +54,6 @@ public sealed class ConcurrencyTests(string deviceName) : DeviceFixture(deviceNa
         });
     }
 
-    // The device's own stream, which allocates, serves one thread at a time: workers are made before the threads.
     private static void OnThreads<T>(LinearRig<T> rig, T[] x, Action<Worker<T>, int> body)
         where T : unmanaged
     {
