@@ -16,27 +16,27 @@ public sealed class LoraModule
 {
     /// <summary>Describes a layer.</summary>
     /// <param name="name">Such as "model.layers.0.self_attn.o_proj"; not empty.</param>
-    /// <param name="inFeatures">K, above 0.</param>
-    /// <param name="outFeatures">N, above 0.</param>
+    /// <param name="inFeatures">K, 0 or more.</param>
+    /// <param name="outFeatures">N, 0 or more.</param>
     /// <param name="slices">Of a fused layer: ascending, not overlapping, inside [0, N). Of a plain one: none.</param>
     /// <exception cref="ArgumentException">An empty name, or slices that are not as described.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A size below 1.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A negative size.</exception>
     public LoraModule(string name, long inFeatures, long outFeatures, params OutputSlice[] slices)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(inFeatures);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(outFeatures);
+        ArgumentOutOfRangeException.ThrowIfNegative(inFeatures);
+        ArgumentOutOfRangeException.ThrowIfNegative(outFeatures);
         ArgumentNullException.ThrowIfNull(slices);
         long end = 0;
         foreach (OutputSlice slice in slices)
         {
             ArgumentNullException.ThrowIfNull(slice, nameof(slices));
             ArgumentException.ThrowIfNullOrEmpty(slice.Name, nameof(slices));
-            if (slice.Offset < end || slice.Size < 1 || slice.Size > outFeatures - slice.Offset)
+            if (slice.Offset < end || slice.Size < 0 || slice.Size > outFeatures - slice.Offset)
             {
                 throw new ArgumentException(
                     $"slice '{slice.Name}' of module '{name}' is [{slice.Offset}, {slice.Offset} + {slice.Size}); "
-                    + $"it must be inside [{end}, {outFeatures}), after the slice before it, and not empty",
+                    + $"it must be inside [{end}, {outFeatures}), after the slice before it",
                     nameof(slices));
             }
             end = slice.Offset + slice.Size;

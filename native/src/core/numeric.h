@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 namespace lk {
@@ -66,6 +67,14 @@ constexpr BFloat16 from_float<BFloat16>(float value) {
         return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
     }
     return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
+}
+
+// Whether no value is infinite or NaN.
+inline bool all_finite(const float* values, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) {
+        if (!std::isfinite(values[i])) return false;
+    }
+    return true;
 }
 
 }  // namespace lk

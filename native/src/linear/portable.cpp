@@ -36,7 +36,22 @@ struct Chunk {
             if (arguments.bias != nullptr) {
                 for (int64_t c = 0; c < columns; ++c) total[c] += bias[c];
             }
+            if (!all_finite(total, columns)) undo_overflow(r, column, columns, total);
             write_row(arguments.y, first_row + r, column, columns, total);
+        }
+    }
+
+    // fp32 sums of large finite numbers can reach both infinities and cancel to NaN where the exact sum is a number.
+    // Where the inputs are finite, such results are computed again in double precision.
+    void undo_overflow(int64_t r, int64_t column, int64_t columns, float* total) const {
+        const int64_t row = first_row + r;
+        const int64_t in_features = arguments.x.columns;
+        if (!all_finite(scratch.x + r * padded_depth(in_features), in_features)) return;
+        if (module != nullptr && !arguments.plan->adapters_are_finite(row, *module)) return;
+        double exact[PanelLayout::kColumns];
+        reference::compute_columns(arguments, row, {column, columns}, exact);
+        for (int64_t c = 0; c < columns; ++c) {
+            if (!std::isfinite(total[c])) total[c] = static_cast<float>(exact[c]);
         }
     }
 

@@ -28,6 +28,20 @@ struct BatchPlan {
         const int32_t segment = segment_of_entry[size_t(entry)];
         return segment < 0 ? nullptr : segments[size_t(segment)].get();
     }
+    bool has_adapter(int64_t row) const {
+        for (int64_t e = row_offsets[size_t(row)]; e < row_offsets[size_t(row) + 1]; ++e) {
+            if (adapter_of(e) != nullptr) return true;
+        }
+        return false;
+    }
+    // Whether no adapter of a row has an infinite or NaN element for a module.
+    bool adapters_are_finite(int64_t row, const LoraModule& module) const {
+        for (int64_t e = row_offsets[size_t(row)]; e < row_offsets[size_t(row) + 1]; ++e) {
+            const Adapter* adapter = adapter_of(e);
+            if (adapter != nullptr && !adapter->is_finite_in(module)) return false;
+        }
+        return true;
+    }
 };
 
 // Checks an assignment against the table and the capacities and groups it, in time linear in its entries.

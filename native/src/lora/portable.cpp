@@ -1,31 +1,56 @@
 #include "lora/portable.h"
 
 #include "lora/lora.h"
+#include "lora/reference.h"
 
 namespace lk::cpu::portable {
 namespace {
 
-bool has_adapter(const BatchPlan& plan, int64_t row) {
-    for (int64_t e = plan.row_offsets[size_t(row)]; e < plan.row_offsets[size_t(row) + 1]; ++e) {
-        if (plan.adapter_of(e) != nullptr) return true;
+bool row_is_finite(const lk_matrix& matrix, int64_t row) {
+    for (int64_t c = 0; c < matrix.columns; ++c) {
+        if (!std::isfinite(read(matrix, row, c))) return false;
     }
-    return false;
+    return true;
 }
 
 // y += the adapters of rows [first_row, first_row + rows). Rows without an adapter are not touched.
+// Where fp32 overflowed, is_finite(row) tells whether the inputs were finite; then add_exactly(row, columns, totals)
+// computes in double precision (see linear/portable.cpp).
+template <class IsFinite, class AddExactly>
 void expand_rows(const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate, int64_t first_row,
-                 int64_t rows, const lk_matrix& y) {
+                 int64_t rows, const lk_matrix& y, const IsFinite& is_finite, const AddExactly& add_exactly) {
     const int64_t panels = divide_up(y.columns, PanelLayout::kColumns);
     ThreadPool::shared().parallel_for(rows * panels, [&](int64_t item) {
         const int64_t row = first_row + item / panels;
-        if (!has_adapter(plan, row)) return;
+        if (!plan.has_adapter(row)) return;
         const int64_t column = item % panels * PanelLayout::kColumns;
         const int64_t columns = std::min(PanelLayout::kColumns, y.columns - column);
-        float totals[PanelLayout::kColumns];
-        read_row(y, row, column, columns, totals);
+        float before[PanelLayout::kColumns], totals[PanelLayout::kColumns];
+        read_row(y, row, column, columns, before);
+        std::copy_n(before, columns, totals);
         expand_row(plan, module, intermediate, row, column, columns, totals);
+        if (!all_finite(totals, columns) && all_finite(before, columns) && plan.adapters_are_finite(row, module) &&
+            is_finite(row)) {
+            double exact[PanelLayout::kColumns];
+            std::copy_n(before, columns, exact);
+            add_exactly(row, reference::Columns{column, columns}, exact);
+            for (int64_t c = 0; c < columns; ++c) {
+                if (!std::isfinite(totals[c])) totals[c] = static_cast<float>(exact[c]);
+            }
+        }
         write_row(y, row, column, columns, totals);
     });
+}
+
+// The same for shrink's result of an entry.
+void undo_overflow(const lk_matrix& x, const BatchPlan& plan, const LoraModule& module, int64_t entry, float* values) {
+    const Adapter& adapter = *plan.adapter_of(entry);
+    const int64_t row = plan.row_of_entry[size_t(entry)];
+    if (all_finite(values, adapter.ranks_in(module)) || !adapter.is_finite_in(module) || !row_is_finite(x, row)) return;
+    for (const double exact : reference::shrink_row(x, row, adapter, module)) {
+        if (!std::isfinite(*values)) *values = static_cast<float>(exact);
+        ++values;
+    }
 }
 
 }  // namespace
@@ -48,6 +73,7 @@ void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, con
                         [&](const LoraFactors& factors, const lk_output_slice&, const float* values) {
                             out = std::copy_n(values, factors.rank, out);
                         });
+        undo_overflow(x, plan, module, e, row_of<float>(s, e));
     }
 }
 
@@ -65,7 +91,16 @@ void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module_index, con
                             in += factors.rank;
                         });
     }
-    expand_rows(plan, module, scratch.intermediate, 0, y.rows, y);
+    expand_rows(
+        plan, module, scratch.intermediate, 0, y.rows, y,
+        [&](int64_t row) {
+            return all_finite(scratch.intermediate.values + scratch.intermediate.offsets[plan.row_offsets[size_t(row)]],
+                              scratch.intermediate.offsets[plan.row_offsets[size_t(row) + 1]] -
+                                  scratch.intermediate.offsets[plan.row_offsets[size_t(row)]]);
+        },
+        [&](int64_t row, reference::Columns columns, double* totals) {
+            reference::add_expanded(s, plan, module, row, columns, totals);
+        });
 }
 
 void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& y, Workspace& workspace) {
@@ -76,7 +111,11 @@ void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, cons
         const int64_t rows = std::min(kChunkRows, x.rows - first);
         widen_rows(x, first, rows, scratch.x);
         shrink_rows(plan, module, scratch.intermediate, scratch.x, first, rows);
-        expand_rows(plan, module, scratch.intermediate, first, rows, y);
+        expand_rows(
+            plan, module, scratch.intermediate, first, rows, y, [&](int64_t row) { return row_is_finite(x, row); },
+            [&](int64_t row, reference::Columns columns, double* totals) {
+                reference::add_adapters(x, plan, module, row, columns, totals);
+            });
     }
 }
 

@@ -1,5 +1,7 @@
 #include "lora/reference.h"
 
+#include <algorithm>
+
 #include "lora/lora.h"
 
 namespace lk::cpu::reference {
@@ -11,7 +13,47 @@ double element(const std::vector<const void*>& tiles, lk_dtype dtype, int64_t le
     });
 }
 
-// x * A^T of a row: the slices' ranks one after the other.
+// totals[n] += weight * scale * values * B^T for every slice.
+void expand_entry(const Adapter& adapter, const LoraModule& module, float weight, const std::vector<double>& values,
+                  Columns columns, double* totals) {
+    const double* value = values.data();
+    for (size_t s = 0; s < module.slices.size(); ++s) {
+        const LoraFactors* f = adapter.factors_of(module.first_slice + int32_t(s));
+        if (f == nullptr) continue;
+        const int64_t offset = module.slices[s].offset;
+        const int64_t begin = std::max(columns.first, offset);
+        const int64_t end = std::min(columns.first + columns.count, offset + f->out_features);
+        for (int64_t n = begin; n < end; ++n) {
+            double sum = 0;
+            for (int64_t r = 0; r < f->rank; ++r) {
+                sum += value[r] * element(f->b_tiles, f->b_dtype, f->out_features, r, n - offset);
+            }
+            totals[n - columns.first] += double(weight) * double(f->scale) * sum;
+        }
+        value += f->rank;
+    }
+}
+
+// Visits the entries of a row that have an adapter.
+template <class Visit>
+void for_each_entry(const BatchPlan& plan, int64_t row, Visit&& visit) {
+    for (int64_t e = plan.row_offsets[size_t(row)]; e < plan.row_offsets[size_t(row) + 1]; ++e) {
+        if (const Adapter* adapter = plan.adapter_of(e); adapter != nullptr) visit(e, *adapter);
+    }
+}
+
+std::vector<double> read_all(const lk_matrix& matrix, int64_t row) {
+    std::vector<double> values(size_t(matrix.columns));
+    for (int64_t c = 0; c < matrix.columns; ++c) values[size_t(c)] = double(read(matrix, row, c));
+    return values;
+}
+
+void write_all(const lk_matrix& matrix, int64_t row, const std::vector<double>& values) {
+    for (int64_t c = 0; c < matrix.columns; ++c) write(matrix, row, c, static_cast<float>(values[size_t(c)]));
+}
+
+}  // namespace
+
 std::vector<double> shrink_row(const lk_matrix& x, int64_t row, const Adapter& adapter, const LoraModule& module) {
     std::vector<double> values;
     for (size_t s = 0; s < module.slices.size(); ++s) {
@@ -28,53 +70,17 @@ std::vector<double> shrink_row(const lk_matrix& x, int64_t row, const Adapter& a
     return values;
 }
 
-// totals[n] += weight * scale * values * B^T for every slice.
-void expand_entry(const Adapter& adapter, const LoraModule& module, float weight, const std::vector<double>& values,
-                  std::vector<double>& totals) {
-    size_t first = 0;
-    for (size_t s = 0; s < module.slices.size(); ++s) {
-        const LoraFactors* f = adapter.factors_of(module.first_slice + int32_t(s));
-        if (f == nullptr) continue;
-        for (int64_t n = 0; n < f->out_features; ++n) {
-            double sum = 0;
-            for (int64_t r = 0; r < f->rank; ++r) {
-                sum += values[first + size_t(r)] * element(f->b_tiles, f->b_dtype, f->out_features, r, n);
-            }
-            totals[size_t(module.slices[s].offset + n)] += double(weight) * double(f->scale) * sum;
-        }
-        first += size_t(f->rank);
-    }
+void add_adapters(const lk_matrix& x, const BatchPlan& plan, const LoraModule& module, int64_t row, Columns columns,
+                  double* totals) {
+    for_each_entry(plan, row, [&](int64_t e, const Adapter& adapter) {
+        expand_entry(adapter, module, plan.weights[size_t(e)], shrink_row(x, row, adapter, module), columns, totals);
+    });
 }
 
-// Visits the entries of a row that have an adapter. False if there are none.
-template <class Visit>
-bool for_each_entry(const BatchPlan& plan, int64_t row, Visit&& visit) {
-    bool any = false;
-    for (int64_t e = plan.row_offsets[size_t(row)]; e < plan.row_offsets[size_t(row) + 1]; ++e) {
-        const Adapter* adapter = plan.adapter_of(e);
-        if (adapter == nullptr) continue;
-        visit(e, *adapter);
-        any = true;
-    }
-    return any;
-}
-
-std::vector<double> read_all(const lk_matrix& matrix, int64_t row) {
-    std::vector<double> values(size_t(matrix.columns));
-    for (int64_t c = 0; c < matrix.columns; ++c) values[size_t(c)] = double(read(matrix, row, c));
-    return values;
-}
-
-void write_all(const lk_matrix& matrix, int64_t row, const std::vector<double>& values) {
-    for (int64_t c = 0; c < matrix.columns; ++c) write(matrix, row, c, static_cast<float>(values[size_t(c)]));
-}
-
-}  // namespace
-
-bool add_adapters(const lk_matrix& x, const BatchPlan& plan, const LoraModule& module, int64_t row,
-                  std::vector<double>& totals) {
-    return for_each_entry(plan, row, [&](int64_t e, const Adapter& adapter) {
-        expand_entry(adapter, module, plan.weights[size_t(e)], shrink_row(x, row, adapter, module), totals);
+void add_expanded(const lk_matrix& s, const BatchPlan& plan, const LoraModule& module, int64_t row, Columns columns,
+                  double* totals) {
+    for_each_entry(plan, row, [&](int64_t e, const Adapter& adapter) {
+        expand_entry(adapter, module, plan.weights[size_t(e)], read_all(s, e), columns, totals);
     });
 }
 
@@ -93,19 +99,20 @@ void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, con
 void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module_index, const lk_matrix& y, Workspace&) {
     const LoraModule& module = plan.table->module(module_index);
     for (int64_t row = 0; row < y.rows; ++row) {
+        if (!plan.has_adapter(row)) continue;
         std::vector<double> totals = read_all(y, row);
-        const bool any = for_each_entry(plan, row, [&](int64_t e, const Adapter& adapter) {
-            expand_entry(adapter, module, plan.weights[size_t(e)], read_all(s, e), totals);
-        });
-        if (any) write_all(y, row, totals);
+        add_expanded(s, plan, module, row, {0, y.columns}, totals.data());
+        write_all(y, row, totals);
     }
 }
 
 void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& y, Workspace&) {
     const LoraModule& module = plan.table->module(module_index);
     for (int64_t row = 0; row < y.rows; ++row) {
+        if (!plan.has_adapter(row)) continue;
         std::vector<double> totals = read_all(y, row);
-        if (add_adapters(x, plan, module, row, totals)) write_all(y, row, totals);
+        add_adapters(x, plan, module, row, {0, y.columns}, totals.data());
+        write_all(y, row, totals);
     }
 }
 

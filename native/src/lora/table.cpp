@@ -30,6 +30,18 @@ int64_t tiles_bytes(int64_t rank, int64_t length, lk_dtype dtype) {
     return round_up(rank_tiles(rank) * kRankTile * length * size_of(dtype), 64);
 }
 
+bool is_finite(const lk_matrix& matrix) {
+    return with_dtype(matrix.dtype, [&]<class T>(T*) {
+        for (int64_t r = 0; r < matrix.rows; ++r) {
+            const T* row = row_of<const T>(matrix, r);
+            for (int64_t c = 0; c < matrix.columns; ++c) {
+                if (!std::isfinite(to_float(row[c]))) return false;
+            }
+        }
+        return true;
+    });
+}
+
 std::vector<const void*> place_tiles(const lk_matrix& source, bool transposed, int64_t rank, int64_t length,
                                      char* destination) {
     with_dtype(source.dtype, [&]<class T>(T*) { copy_tiles<T>(source, transposed, destination); });
@@ -67,6 +79,14 @@ int64_t Adapter::ranks_in(const LoraModule& module) const {
         if (f != nullptr) ranks += f->rank;
     }
     return ranks;
+}
+
+bool Adapter::is_finite_in(const LoraModule& module) const {
+    for (size_t s = 0; s < module.slices.size(); ++s) {
+        const LoraFactors* f = factors_of(module.first_slice + int32_t(s));
+        if (f != nullptr && !f->finite) return false;
+    }
+    return true;
 }
 
 LoraTable::LoraTable(lk_device_kind device_kind, const lk_lora_module* modules, int32_t count)
@@ -159,7 +179,7 @@ std::shared_ptr<const Adapter> LoraTable::build(const lk_allocator& allocator, c
     for (int32_t i = 0; i < count; ++i) {
         const lk_lora_factors& f = factors[i];
         const int64_t rank = f.a.rows, in = f.a.columns, out = f.b.rows;
-        LoraFactors update{rank, in, out, f.scale, f.a.dtype, f.b.dtype, {}, {}};
+        LoraFactors update{rank, in, out, f.scale, f.a.dtype, f.b.dtype, is_finite(f.a) && is_finite(f.b), {}, {}};
         update.a_tiles = place_tiles(f.a, false, rank, in, place);
         place += tiles_bytes(rank, in, f.a.dtype);
         update.b_tiles = place_tiles(f.b, true, rank, out, place);

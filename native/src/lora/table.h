@@ -36,6 +36,7 @@ struct LoraFactors {
     float scale;
     lk_dtype a_dtype;
     lk_dtype b_dtype;
+    bool finite;  // no element of A or B is infinite or NaN
     std::vector<const void*> a_tiles;
     std::vector<const void*> b_tiles;
 };
@@ -53,6 +54,7 @@ struct Adapter {
     }
     int64_t tiles_in(const LoraModule& module) const;
     int64_t ranks_in(const LoraModule& module) const;
+    bool is_finite_in(const LoraModule& module) const;
 
     std::vector<int32_t> index_of_slice;  // into factors, -1 where the adapter changes nothing
     std::vector<LoraFactors> factors;

@@ -43,7 +43,7 @@ public sealed class DescriptionTests
     [TestCase(5, 5, 12, 1)]
     [TestCase(-1, 5, 8, 1)]
     [TestCase(0, 5, 4, 2)]
-    [TestCase(0, 5, 5, 0)]
+    [TestCase(0, 5, 5, -1)]
     [TestCase(0, 5, 5, long.MaxValue)]
     public void ModuleSlicesAscendInsideTheOutput(long offset0, long size0, long offset1, long size1) =>
         Assert.That(
@@ -54,7 +54,7 @@ public sealed class DescriptionTests
     public void ModuleHasANameAndSizes()
     {
         Assert.That(() => new LoraModule("", 8, 8), Throws.ArgumentException);
-        Assert.That(() => new LoraModule("o", 0, 8), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => new LoraModule("o", -1, 8), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => new LoraModule("o", 8, -1), Throws.InstanceOf<ArgumentOutOfRangeException>());
         Assert.That(() => new LoraModule("o", 8, 8, new OutputSlice("", 0, 8)), Throws.ArgumentException);
     }
