@@ -79,8 +79,7 @@ struct Chunk {
 void linear(const LinearArguments& arguments, Workspace& workspace) {
     const BatchPlan* plan = arguments.plan;
     const LoraModule* module = plan == nullptr ? nullptr : &plan->table->module(arguments.module);
-    Scratch scratch = Scratch::reserve(workspace, arguments.x.rows, arguments.x.columns, plan);
-    if (module != nullptr) scratch.intermediate.set_offsets(*plan, *module);
+    Scratch scratch = Scratch::reserve(workspace, arguments.x.rows, arguments.x.columns, plan, module);
     for (int64_t first = 0; first < arguments.x.rows; first += kChunkRows) {
         Chunk{arguments, module, scratch, first, std::min(kChunkRows, arguments.x.rows - first)}.compute();
     }

@@ -57,8 +57,7 @@ void undo_overflow(const lk_matrix& x, const BatchPlan& plan, const LoraModule& 
 
 void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& s, Workspace& workspace) {
     const LoraModule& module = plan.table->module(module_index);
-    Scratch scratch = Scratch::reserve(workspace, x.rows, x.columns, &plan);
-    scratch.intermediate.set_offsets(plan, module);
+    Scratch scratch = Scratch::reserve(workspace, x.rows, x.columns, &plan, &module);
     for (int64_t first = 0; first < x.rows; first += kChunkRows) {
         const int64_t rows = std::min(kChunkRows, x.rows - first);
         widen_rows(x, first, rows, scratch.x);
@@ -79,24 +78,24 @@ void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, con
 
 void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module_index, const lk_matrix& y, Workspace& workspace) {
     const LoraModule& module = plan.table->module(module_index);
-    Scratch scratch = Scratch::reserve(workspace, 0, 0, &plan);
-    scratch.intermediate.set_offsets(plan, module);
+    Scratch scratch = Scratch::reserve(workspace, 0, 0, &plan, &module);
     for (int64_t e = 0; e < plan.entries(); ++e) {
         const Adapter* adapter = plan.adapter_of(e);
         if (adapter == nullptr || s.columns == 0) continue;
         const float* in = row_of<const float>(s, e);
         for_each_update(*adapter, module, scratch.intermediate.values + scratch.intermediate.offsets[e],
                         [&](const LoraFactors& factors, const lk_output_slice&, float* values) {
-                            std::copy_n(in, factors.rank, values);
+                            float* const end = values + rank_tiles(factors.rank) * kRankTile;
+                            std::fill(std::copy_n(in, factors.rank, values), end, 0.0f);
                             in += factors.rank;
                         });
     }
     expand_rows(
         plan, module, scratch.intermediate, 0, y.rows, y,
         [&](int64_t row) {
-            return all_finite(scratch.intermediate.values + scratch.intermediate.offsets[plan.row_offsets[size_t(row)]],
-                              scratch.intermediate.offsets[plan.row_offsets[size_t(row) + 1]] -
-                                  scratch.intermediate.offsets[plan.row_offsets[size_t(row)]]);
+            const int64_t begin = scratch.intermediate.offsets[plan.row_offsets[size_t(row)]];
+            const int64_t end = scratch.intermediate.offsets[plan.row_offsets[size_t(row) + 1]];
+            return all_finite(scratch.intermediate.values + begin, end - begin);
         },
         [&](int64_t row, reference::Columns columns, double* totals) {
             reference::add_expanded(s, plan, module, row, columns, totals);
@@ -105,8 +104,7 @@ void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module_index, con
 
 void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& y, Workspace& workspace) {
     const LoraModule& module = plan.table->module(module_index);
-    Scratch scratch = Scratch::reserve(workspace, x.rows, x.columns, &plan);
-    scratch.intermediate.set_offsets(plan, module);
+    Scratch scratch = Scratch::reserve(workspace, x.rows, x.columns, &plan, &module);
     for (int64_t first = 0; first < x.rows; first += kChunkRows) {
         const int64_t rows = std::min(kChunkRows, x.rows - first);
         widen_rows(x, first, rows, scratch.x);

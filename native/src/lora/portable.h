@@ -28,12 +28,15 @@ struct Scratch {
         return measure.used();
     }
 
-    // plan may be NULL.
-    static Scratch reserve(Workspace& workspace, int64_t rows, int64_t in_features, const BatchPlan* plan) {
+    // plan and module are NULL without adapters.
+    static Scratch reserve(Workspace& workspace, int64_t rows, int64_t in_features, const BatchPlan* plan,
+                           const LoraModule* module) {
         const int64_t entries = plan == nullptr ? 0 : plan->entries();
         const int64_t tiles = plan == nullptr ? 0 : tiles_of(*plan);
         Carver carver(workspace.reserve(bytes(rows, in_features, entries, tiles)));
-        return Scratch(carver, rows, in_features, entries, tiles);
+        Scratch scratch(carver, rows, in_features, entries, tiles);
+        if (plan != nullptr) scratch.intermediate.set_offsets(*plan, *module);
+        return scratch;
     }
 };
 
