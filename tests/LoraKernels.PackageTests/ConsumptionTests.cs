@@ -5,18 +5,40 @@ namespace LoraKernels.PackageTests;
 /// <summary>Uses the packages as somebody does who has nothing but them.</summary>
 public sealed class ConsumptionTests
 {
-    /// <summary>A program with two package references computes on the CPU.</summary>
+    /// <summary>A program with two package references computes on the CPU; the README's lines compile beside it.</summary>
     [Test]
     public void AProgramOutsideTheTreeRunsOnThePackages()
     {
         string folder = Directory.CreateDirectory(Path.Combine(PackedFeed.Scratch, "consumer")).FullName;
         foreach (string file in Directory.GetFiles(Path.Combine(TestContext.CurrentContext.TestDirectory, "Consumer")))
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        File.WriteAllText(Path.Combine(folder, "Readme.cs"), ReadmeProgram());
 
         DotnetCommand.Run(folder, "build", "-c", "Release", "-o", "out", $"-p:LoraKernelsVersion={PackedFeed.Version}");
         string output = DotnetCommand.Run(folder, "out/Consumer.dll");
 
         Assert.That(output.Trim().ReplaceLineEndings("\n"), Is.EqualTo("device Cpu\ny 64 128 192\ncheckpoints ok"));
+    }
+
+    // The README's lines of C#, with the tensors that they speak of as parameters.
+    private static string ReadmeProgram()
+    {
+        const string Fence = "```csharp";
+        string readme = File.ReadAllText(Path.Combine(PackedFeed.RepositoryRoot, "README.md"));
+        int begin = readme.IndexOf(Fence, StringComparison.Ordinal) + Fence.Length;
+        string lines = readme[begin..readme.IndexOf("```", begin, StringComparison.Ordinal)];
+        return $$"""
+            using LoraKernels;
+            using LoraKernels.Checkpoints;
+
+            internal static class Readme
+            {
+                internal static void Run(DeviceTensor<Half> x, DeviceTensor<Half> y)
+                {
+            {{lines}}
+                }
+            }
+            """;
     }
 
     /// <summary>The command line installs as a .NET tool, finds its native library and describes the CPU.</summary>
