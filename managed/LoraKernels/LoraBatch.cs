@@ -103,8 +103,8 @@ public sealed class LoraBatch : IDisposable
     }
 
     /// <summary>
-    /// As the overload with <see cref="LoadedAdapter"/>s, by <see cref="LoadedAdapter.Id"/>. Ids are numbers of the
-    /// batch's own table: one of another table is not noticed.
+    /// As the overload with <see cref="LoadedAdapter"/>s, by <see cref="LoadedAdapter.Id"/>. Allocates nothing in steady
+    /// state.
     /// </summary>
     /// <param name="rows">Rows, 0 or more.</param>
     /// <param name="rowOffsets">

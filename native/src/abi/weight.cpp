@@ -92,7 +92,7 @@ lk_status lk_weight_packed_bytes(const lk_weight* weight, int64_t* bytes_out) {
     return guard([&] {
         require(weight, "weight");
         require(bytes_out, "bytes_out");
-        *bytes_out = weight->memory.bytes();
+        *bytes_out = weight->bytes();
     });
 }
 

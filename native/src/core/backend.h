@@ -29,7 +29,7 @@ class Backend {
     virtual void synchronize() = 0;
     virtual void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) = 0;
 
-    // Fills weight.memory and the pointers into it from the checkpoint's tensors.
+    // Allocates and fills the weight's memory from the checkpoint's tensors; its format and tensors are set.
     virtual void pack(const lk_weight_tensors& tensors, lk_weight& weight) = 0;
     virtual void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) = 0;
     virtual void dequantize(const lk_weight& weight, const lk_matrix& y) = 0;

@@ -66,7 +66,7 @@ inline void decode_steps(const lk_weight& weight, const ValueTable& table, int64
                          int64_t begin, int64_t end, const float* scales, DecodedBlock& out) {
     const int64_t columns = weight.layout.columns(panel);
     for (int64_t step = begin; step < end; ++step) {
-        const uint8_t* words = weight.codes + weight.layout.word_offset(panel, step, 0);
+        const uint8_t* words = weight.codes() + weight.layout.word_offset(panel, step, 0);
         float* const destination = &out.values[0][step * PanelLayout::kStepDepth - first_k];
         for (int64_t column = 0; column < columns; column += 4) {
             u8x16 word{};

@@ -12,19 +12,6 @@ namespace {
 
 constexpr int64_t kDepth = PanelLayout::kStepDepth;
 
-// Where the parts of a packed weight lie in its block.
-struct Parts {
-    int64_t scales;
-    int64_t outer_scales;
-    int64_t bytes;
-
-    explicit Parts(const lk_weight& weight) {
-        scales = round_up(weight.layout.codes_bytes(), 64);
-        outer_scales = round_up(scales + weight.layout.groups() * size_of(weight.scale_kind), 64);
-        bytes = outer_scales + weight.tensors.outer_scales.size;
-    }
-};
-
 void pack_panel(const lk_weight_tensors& tensors, lk_weight& weight, int64_t panel) {
     const PanelLayout& layout = weight.layout;
     std::vector<uint8_t> codes(size_t(layout.steps() * kDepth), 0);
@@ -32,7 +19,7 @@ void pack_panel(const lk_weight_tensors& tensors, lk_weight& weight, int64_t pan
         weight.format->read_codes(tensors, panel * PanelLayout::kColumns + column, codes.data());
         const uint8_t* code = codes.data();
         for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
-            uint8_t* word = weight.codes + layout.word_offset(panel, step, column);
+            uint8_t* word = weight.codes() + layout.word_offset(panel, step, column);
             for (int b = 0; b < 4; ++b) word[b] = static_cast<uint8_t>(code[b] | code[4 + b] << 4);
         }
     }
@@ -42,7 +29,7 @@ void unpack_row(const lk_weight& weight, const lk_weight_tensors& out, int64_t r
     const PanelLayout& layout = weight.layout;
     for (int64_t step = 0; step < layout.steps(); ++step) {
         const uint8_t* word =
-            weight.codes + layout.word_offset(row / PanelLayout::kColumns, step, row % PanelLayout::kColumns);
+            weight.codes() + layout.word_offset(row / PanelLayout::kColumns, step, row % PanelLayout::kColumns);
         for (int b = 0; b < 4; ++b) {
             codes[step * kDepth + b] = word[b] & 15;
             codes[step * kDepth + 4 + b] = word[b] >> 4;
@@ -67,23 +54,21 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
     const int64_t weights = tensors.out_features * tensors.in_features;
     if (weights % 2 != 0) weight.padding_code = static_cast<const uint8_t*>(tensors.codes.data)[weights / 2] & 15;
 
-    const Parts parts(weight);
-    weight.memory = Block(allocator, parts.bytes, 4096, "a packed weight");
-    auto* base = static_cast<uint8_t*>(weight.memory.data());
-    weight.codes = base;
-    weight.scales = base + parts.scales;
-    weight.outer_scales = reinterpret_cast<float*>(base + parts.outer_scales);
+    weight.codes_memory = Block(allocator, weight.layout.codes_bytes(), 4096, "a weight's codes");
+    weight.scales_memory =
+        Block(allocator, weight.layout.groups() * size_of(weight.scale_kind), 64, "a weight's scales");
+    weight.outer_scales_memory = Block(allocator, tensors.outer_scales.size, 64, "a weight's outer scales");
 
     ThreadPool::shared().parallel_for(weight.layout.panels(),
                                       [&](int64_t panel) { pack_panel(tensors, weight, panel); });
     const size_t scale_bytes = size_t(size_of(weight.scale_kind));
     for (int64_t group = 0; group < weight.layout.groups(); ++group) {
-        std::memcpy(weight.scales + weight.layout.scale_index(group) * int64_t(scale_bytes),
+        std::memcpy(weight.scales() + weight.layout.scale_index(group) * int64_t(scale_bytes),
                     weight.format->scale_at(tensors, group), scale_bytes);
     }
     if (weight.scale_kind == ScaleKind::nested) {
         copy(weight.outer_table, tensors.outer_table.data, tensors.outer_table.size);
-        copy(weight.outer_scales, tensors.outer_scales.data, tensors.outer_scales.size);
+        copy(weight.outer_scales(), tensors.outer_scales.data, tensors.outer_scales.size);
     }
 }
 
@@ -107,11 +92,11 @@ void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
     const size_t scale_bytes = size_t(size_of(weight.scale_kind));
     for (int64_t group = 0; group < layout.groups(); ++group) {
         std::memcpy(weight.format->scale_at(out, group),
-                    weight.scales + layout.scale_index(group) * int64_t(scale_bytes), scale_bytes);
+                    weight.scales() + layout.scale_index(group) * int64_t(scale_bytes), scale_bytes);
     }
     copy(out.table.data, weight.values, out.table.size);
     copy(out.outer_table.data, weight.outer_table, out.outer_table.size);
-    copy(out.outer_scales.data, weight.outer_scales, out.outer_scales.size);
+    copy(out.outer_scales.data, weight.outer_scales(), out.outer_scales.size);
 }
 
 }  // namespace lk::cpu

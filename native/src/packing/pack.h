@@ -5,7 +5,7 @@
 
 namespace lk::cpu {
 
-// Allocates weight.memory and fills it. The weight's format and tensors are set.
+// Allocates the weight's memory and fills it. Its format and tensors are set.
 void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight);
 
 // The inverse, bit for bit.
