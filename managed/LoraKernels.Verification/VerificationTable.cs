@@ -3,6 +3,10 @@ namespace LoraKernels.Verification;
 /// <summary>The cases of <see cref="VerificationSuite.Cases"/>: modest shapes, tails in every dimension.</summary>
 internal static class VerificationTable
 {
+    // K of 17 groups of 64 a row, and of groups that run across rows (NF4; Q4_0's blocks of 32 never do).
+    private const long WholeGroups = 1088;
+    private const long StraddlingGroups = 1120;
+
     private static readonly DType[] DTypes = [DType.Float32, DType.Float16, DType.BFloat16];
 
     private static readonly VerificationFormat[] Formats =
@@ -16,17 +20,26 @@ internal static class VerificationTable
         var cases = new List<VerificationCase>();
         foreach (VerificationFormat format in Formats)
         {
-            cases.Add(WithWeight(VerificationOp.Pack, format, DType.Float32, 0));
+            foreach (long inFeatures in (long[])[WholeGroups, StraddlingGroups])
+            {
+                cases.Add(WithWeight(VerificationOp.Pack, format, DType.Float32, 0, inFeatures));
+                foreach (DType dtype in DTypes)
+                {
+                    cases.Add(WithWeight(VerificationOp.Dequantize, format, dtype, 0, inFeatures));
+                    if (format != VerificationFormat.GgufQ40)
+                        cases.Add(WithWeight(VerificationOp.Quantize, format, dtype, 0, inFeatures));
+                }
+            }
             foreach (DType dtype in DTypes)
             {
-                cases.Add(WithWeight(VerificationOp.Dequantize, format, dtype, 0));
-                if (format != VerificationFormat.GgufQ40)
-                    cases.Add(WithWeight(VerificationOp.Quantize, format, dtype, 0));
-                foreach (long rows in (long[])[1, 7, 64])
+                foreach (var (rows, inFeatures) in ((long, long)[])[(1, WholeGroups), (7, StraddlingGroups), (64, WholeGroups)])
                 {
-                    cases.Add(WithWeight(VerificationOp.Matmul, format, dtype, rows));
-                    cases.Add(WithWeight(VerificationOp.MatmulBias, format, dtype, rows) with { BiasDType = dtype });
-                    cases.Add(WithWeight(VerificationOp.Linear, format, dtype, rows) with
+                    cases.Add(WithWeight(VerificationOp.Matmul, format, dtype, rows, inFeatures));
+                    cases.Add(WithWeight(VerificationOp.MatmulBias, format, dtype, rows, inFeatures) with
+                    {
+                        BiasDType = dtype,
+                    });
+                    cases.Add(WithWeight(VerificationOp.Linear, format, dtype, rows, inFeatures) with
                     {
                         BiasDType = DType.Float32,
                         Lora = new LoraCase([8, 16, 3, 64, 1], LoraAssignment.Stacked, Parts),
@@ -45,9 +58,9 @@ internal static class VerificationTable
         return cases;
     }
 
-    // K = 1120: NF4's groups of 64 straddle the rows, and Q4_0 has 35 blocks a row.
-    private static VerificationCase WithWeight(VerificationOp op, VerificationFormat format, DType dtype, long rows) =>
-        new() { Op = op, DType = dtype, Format = format, Rows = rows, OutFeatures = 320, InFeatures = 1120 };
+    private static VerificationCase WithWeight(
+        VerificationOp op, VerificationFormat format, DType dtype, long rows, long inFeatures) =>
+        new() { Op = op, DType = dtype, Format = format, Rows = rows, OutFeatures = 320, InFeatures = inFeatures };
 
     private static IEnumerable<VerificationCase> WithAdapters(VerificationOp op, DType dtype)
     {
