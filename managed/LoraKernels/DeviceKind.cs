@@ -8,6 +8,12 @@ public enum DeviceKind
 
     /// <summary>A GPU with a CUDA driver.</summary>
     Cuda = 1,
+
+    /// <summary>
+    /// The CUDA kernels on the processor, strictly checked and slow. For tests: only builds from
+    /// source have it, in a native library of its own.
+    /// </summary>
+    Emulated = 2,
 }
 
 /// <summary>The instruction set path of a CPU device. The values are those of <c>lk_cpu_isa</c>.</summary>

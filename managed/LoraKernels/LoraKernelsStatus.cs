@@ -38,4 +38,15 @@ public enum LoraKernelsStatus
 
     /// <summary>A defect of the native library; please report the message.</summary>
     Internal = 11,
+
+    /// <summary>
+    /// The device failed; every further call on it fails until the process ends. What is on it can still be disposed.
+    /// </summary>
+    DeviceLost = 12,
+
+    /// <summary>The CUDA driver is older than the library needs; the message names both versions.</summary>
+    DriverTooOld = 13,
+
+    /// <summary>There is no code for this GPU in this build of the library; the message says for which.</summary>
+    ArchitectureNotBuilt = 14,
 }

@@ -15,16 +15,16 @@ set(CMAKE_C_FLAGS_RELEASE "-O3 -DNDEBUG -g")
 
 # The same source gives the same bits on every machine, so no fused multiply-add where the source has none, and nothing
 # that -ffast-math would allow.
-target_compile_options(lorakernels_compile_options INTERFACE
-    -Wall -Wextra -Wpedantic
+set(host_options
     -ffp-contract=off
     -fno-math-errno
-    -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
-    $<$<BOOL:${LORAKERNELS_WERROR}>:-Werror>)
+    -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.)
+target_compile_options(lorakernels_compile_options INTERFACE
+    $<$<COMPILE_LANGUAGE:C,CXX>:-Wall -Wextra -Wpedantic ${host_options} $<$<BOOL:${LORAKERNELS_WERROR}>:-Werror>>)
 
 # What the portable code may use; faster paths are units of their own, chosen at run time.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
-    target_compile_options(lorakernels_compile_options INTERFACE -march=x86-64-v2)
+    target_compile_options(lorakernels_compile_options INTERFACE $<$<COMPILE_LANGUAGE:C,CXX>:-march=x86-64-v2>)
 endif()
 
 if(LORAKERNELS_SANITIZE)
@@ -33,3 +33,11 @@ if(LORAKERNELS_SANITIZE)
     target_link_options(lorakernels_compile_options INTERFACE ${sanitizer_options})
     target_compile_definitions(lorakernels_compile_options INTERFACE _GLIBCXX_ASSERTIONS)
 endif()
+
+# Kernels. No contraction here either: what the emulated device computes is what a GPU computes. constexpr functions of
+# the host's code (formats, layouts, numbers) serve kernels too.
+add_library(lorakernels_cuda_options INTERFACE)
+string(REPLACE ";" "," cuda_host_options "-Wall;-Wextra;${host_options}")
+target_compile_options(lorakernels_cuda_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CUDA>:-std=c++20 -fmad=false --expt-relaxed-constexpr -lineinfo
+    -Xcompiler=${cuda_host_options} $<$<BOOL:${LORAKERNELS_WERROR}>:-Werror=all-warnings>>)

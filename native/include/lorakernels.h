@@ -12,7 +12,9 @@
  *  - A destination is the last parameter. It must not overlap any input (LK_OVERLAP); interleaved column slices of one
  *    buffer do not overlap.
  *  - Structs that start with struct_size: set it to sizeof the struct. Newer libraries accept older, smaller structs.
- *  - Operations are enqueued on the context's stream and return; on the CPU they are complete when they return.
+ *  - Operations are enqueued on the context's stream and return; on the CPU they are complete when they return. What
+ *    reads or writes host memory (lk_copy, pack, unpack, quantize, adding adapters) is complete on every device, and
+ *    its result may be used from other contexts at once.
  *  - Anything may be destroyed while operations that use it are still enqueued: its memory goes when they are done.
  *    Destroying NULL does nothing.
  *  - Numbers: fp32 accumulation; order base, adapters in the order given, bias; one rounding at the end (nearest even).
@@ -45,17 +47,20 @@ extern "C" {
 
 typedef enum lk_status {
     LK_OK = 0,
-    LK_INVALID_ARGUMENT = 1,    /* NULL, out of range, misaligned, or malformed content */
-    LK_SHAPE_MISMATCH = 2,      /* arguments that do not fit each other */
-    LK_OVERLAP = 3,             /* a destination shares memory with an input */
-    LK_UNSUPPORTED = 4,         /* well formed, but this build or device has no implementation */
-    LK_OUT_OF_MEMORY = 5,       /* an allocation failed; nothing was changed */
-    LK_CAPACITY_EXCEEDED = 6,   /* more than a batch or a borrowed workspace was created for */
-    LK_NOT_FOUND = 7,           /* an adapter that was never added or is removed */
-    LK_BUSY = 8,                /* the context is inside another thread's call */
-    LK_ABI_MISMATCH = 9,        /* caller and library were built from different headers */
-    LK_DEVICE_UNAVAILABLE = 10, /* no such device here; the message says why */
-    LK_INTERNAL = 11            /* a defect of this library; please report the message */
+    LK_INVALID_ARGUMENT = 1,       /* NULL, out of range, misaligned, or malformed content */
+    LK_SHAPE_MISMATCH = 2,         /* arguments that do not fit each other */
+    LK_OVERLAP = 3,                /* a destination shares memory with an input */
+    LK_UNSUPPORTED = 4,            /* well formed, but this build or device has no implementation */
+    LK_OUT_OF_MEMORY = 5,          /* an allocation failed; nothing was changed */
+    LK_CAPACITY_EXCEEDED = 6,      /* more than a batch or a borrowed workspace was created for */
+    LK_NOT_FOUND = 7,              /* an adapter that was never added or is removed */
+    LK_BUSY = 8,                   /* the context is inside another thread's call */
+    LK_ABI_MISMATCH = 9,           /* caller and library were built from different headers */
+    LK_DEVICE_UNAVAILABLE = 10,    /* no such device here; the message says why */
+    LK_INTERNAL = 11,              /* a defect of this library; please report the message */
+    LK_DEVICE_LOST = 12,           /* the device failed; every further call on it fails until the process ends */
+    LK_DRIVER_TOO_OLD = 13,        /* the CUDA driver is older than this library needs; the message names both */
+    LK_ARCHITECTURE_NOT_BUILT = 14 /* there is no code for this GPU in this build; the message says for which */
 } lk_status;
 
 /* The status' name, "LK_OK" and so on; "unknown" for any other value. Never NULL. */
@@ -78,7 +83,11 @@ LK_API int64_t lk_live_handles(void);
 
 /* ---- Devices ---------------------------------------------------------------------------------------------------- */
 
-typedef enum lk_device_kind { LK_DEVICE_CPU = 0, LK_DEVICE_CUDA = 1 } lk_device_kind;
+typedef enum lk_device_kind {
+    LK_DEVICE_CPU = 0,
+    LK_DEVICE_CUDA = 1,
+    LK_DEVICE_EMULATED = 2 /* the CUDA kernels on the CPU, strictly checked: for tests, in a library of its own */
+} lk_device_kind;
 
 /* Instruction set paths of the CPU backend. */
 typedef enum lk_cpu_isa {
@@ -91,10 +100,10 @@ typedef struct lk_device_info {
     uint32_t struct_size;
     lk_device_kind kind;
     int32_t index;
-    int32_t compute_units; /* CPU: logical processors this process may use. CUDA: multiprocessors */
+    int32_t compute_units; /* CPU: logical processors this process may use. Else multiprocessors */
     int64_t memory_bytes;  /* total memory of the device */
     char name[128];        /* UTF-8, NUL-terminated */
-    char isa[32];          /* CPU: the path that LK_CPU_AUTO takes ("portable"). CUDA: "sm_90" */
+    char isa[32];          /* CPU: the path that LK_CPU_AUTO takes ("portable"). Else the architecture: "sm_90" */
 } lk_device_info;
 
 /* How many devices of a kind there are. 0 with LK_OK is an answer; lk_device_describe(kind, 0) then says why.
@@ -132,12 +141,16 @@ typedef struct lk_context_options {
     int32_t device_index;
     lk_cpu_isa cpu_isa; /* CPU only; LK_CPU_AUTO elsewhere */
     uint32_t reserved;  /* 0 */
-    void* stream;       /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL */
+    void* stream;       /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL. With a borrowed one the
+                           context works in that stream's CUDA context; without, in the calling thread's current one
+                           if that is of this device, else in the device's primary one. The caller's current CUDA
+                           context is the same after every call. */
     lk_allocator allocator;
 } lk_context_options;
 
 /* @retval LK_ABI_MISMATCH abi_version or struct_size is not this library's
  * @retval LK_DEVICE_UNAVAILABLE no such device
+ * @retval LK_DRIVER_TOO_OLD, LK_ARCHITECTURE_NOT_BUILT, LK_DEVICE_LOST as their names say
  * @retval LK_UNSUPPORTED cpu_isa that this processor cannot run
  * @retval LK_INVALID_ARGUMENT half an allocator, a stream for the CPU, LORAKERNELS_CPU names no path */
 LK_API lk_status lk_context_create(const lk_context_options* options, lk_context** context_out);
@@ -149,8 +162,32 @@ LK_API lk_status lk_context_destroy(lk_context* context);
 /* The context's device; `isa` is the path that this context takes. */
 LK_API lk_status lk_context_describe(const lk_context* context, lk_device_info* info_out);
 
-/* Waits until everything enqueued so far is done. */
+/* Waits until everything enqueued so far is done.
+ * @retval LK_DEVICE_LOST an operation enqueued before failed on the device */
 LK_API lk_status lk_context_synchronize(lk_context* context);
+
+/* The stream that operations are enqueued on, borrowed or the context's own: a CUstream; NULL on the CPU. */
+LK_API lk_status lk_context_stream(const lk_context* context, void** stream_out);
+
+/* What was enqueued between lk_capture_begin and lk_capture_end, to be launched as one. A CUDA graph. */
+typedef struct lk_graph lk_graph;
+
+/* From now on the context's operations are recorded, not run. While recording, nothing may allocate: give the context
+ * a workspace first, and set batches, copy from or to host memory, pack and add adapters before or after.
+ * @retval LK_UNSUPPORTED the CPU records nothing
+ * @retval LK_BUSY the stream is recording already */
+LK_API lk_status lk_capture_begin(lk_context* context);
+
+/* Ends the recording. A graph uses the memory that its operations were given, by address: weights, tables, batches,
+ * matrices and workspace must live as long as it is launched, and their contents may change between launches. A batch
+ * may be set anew: rows that it does not have any more get no adapters.
+ * @retval LK_INVALID_ARGUMENT the stream is not recording, or a call that cannot be recorded has ended it */
+LK_API lk_status lk_capture_end(lk_context* context, lk_graph** graph_out);
+
+/* Enqueues the recorded operations. */
+LK_API lk_status lk_graph_launch(lk_context* context, const lk_graph* graph);
+/* Waits for launches under way. */
+LK_API lk_status lk_graph_destroy(lk_graph* graph);
 
 /* ---- Memory ----------------------------------------------------------------------------------------------------- */
 
@@ -169,8 +206,8 @@ typedef struct lk_matrix {
 /* Device memory. */
 typedef struct lk_buffer lk_buffer;
 
-/* Uninitialised memory, aligned to 4096 bytes. 0 bytes is allowed. Unlike operations this may be called from several
- * threads at once, as may lk_lora_table_create and lk_lora_batch_create. */
+/* Uninitialised memory, aligned to 4096 bytes (256 on a GPU). 0 bytes is allowed. Unlike operations this may be called
+ * from several threads at once, as may lk_lora_table_create and lk_lora_batch_create. */
 LK_API lk_status lk_buffer_create(lk_context* context, int64_t bytes, lk_buffer** buffer_out);
 LK_API lk_status lk_buffer_destroy(lk_buffer* buffer);
 /* Where it lies, in the device's address space. */
@@ -182,7 +219,8 @@ typedef enum lk_copy_kind {
     LK_COPY_DEVICE_TO_DEVICE = 2
 } lk_copy_kind;
 
-/* Copies a matrix of any strides to one of the same shape and dtype.
+/* Copies a matrix of any strides to one of the same shape and dtype. Host memory may be freed or reused when the call
+ * returns: to or from the host it is complete then.
  * @retval LK_SHAPE_MISMATCH rows, columns or dtype differ */
 LK_API lk_status lk_copy(lk_context* context, const lk_matrix* source, lk_copy_kind kind, const lk_matrix* destination);
 

@@ -58,6 +58,21 @@ internal static unsafe partial class NativeMethods
     public static extern lk_status lk_context_synchronize(lk_context* context);
 
     [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_context_stream([NativeTypeName("const lk_context *")] lk_context* context, void** stream_out);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_capture_begin(lk_context* context);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_capture_end(lk_context* context, lk_graph** graph_out);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_graph_launch(lk_context* context, [NativeTypeName("const lk_graph *")] lk_graph* graph);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_graph_destroy(lk_graph* graph);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern lk_status lk_buffer_create(lk_context* context, [NativeTypeName("int64_t")] long bytes, lk_buffer** buffer_out);
 
     [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]

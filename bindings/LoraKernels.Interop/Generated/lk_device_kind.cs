@@ -9,4 +9,5 @@ internal enum lk_device_kind
 {
     LK_DEVICE_CPU = 0,
     LK_DEVICE_CUDA = 1,
+    LK_DEVICE_EMULATED = 2,
 }

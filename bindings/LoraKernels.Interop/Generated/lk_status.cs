@@ -19,4 +19,7 @@ internal enum lk_status
     LK_ABI_MISMATCH = 9,
     LK_DEVICE_UNAVAILABLE = 10,
     LK_INTERNAL = 11,
+    LK_DEVICE_LOST = 12,
+    LK_DRIVER_TOO_OLD = 13,
+    LK_ARCHITECTURE_NOT_BUILT = 14,
 }

@@ -10,8 +10,9 @@ using ll = long long;
 }  // namespace
 
 void check_device_kind(const lk_device_kind& kind, const char* name) {
-    if (raw(kind) != LK_DEVICE_CPU && raw(kind) != LK_DEVICE_CUDA) {
-        fail(LK_INVALID_ARGUMENT, "%s: is %d; allowed are LK_DEVICE_CPU (0), LK_DEVICE_CUDA (1)", name, raw(kind));
+    if (raw(kind) < LK_DEVICE_CPU || raw(kind) > LK_DEVICE_EMULATED) {
+        fail(LK_INVALID_ARGUMENT,
+             "%s: is %d; allowed are LK_DEVICE_CPU (0), LK_DEVICE_CUDA (1), LK_DEVICE_EMULATED (2)", name, raw(kind));
     }
 }
 

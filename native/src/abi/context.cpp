@@ -9,13 +9,11 @@ using namespace lk::abi;
 
 namespace {
 
-lk_allocator allocator_of(const lk_context_options& options) {
-    const lk_allocator& given = options.allocator;
+void check_allocator(const lk_allocator& given) {
     if ((given.allocate == nullptr) != (given.release == nullptr)) {
         fail(LK_INVALID_ARGUMENT, "options.allocator.%s: is NULL; set both functions or neither",
              given.allocate == nullptr ? "allocate" : "release");
     }
-    return given.allocate == nullptr ? default_allocator() : given;
 }
 
 }  // namespace
@@ -35,8 +33,8 @@ lk_status lk_context_create(const lk_context_options* options, lk_context** cont
             fail(LK_INVALID_ARGUMENT, "options.cpu_isa: is %d; allowed are %d (auto) ... %d (portable)",
                  raw(options->cpu_isa), LK_CPU_AUTO, LK_CPU_PORTABLE);
         }
-        const lk_allocator allocator = allocator_of(*options);
-        *context_out = new lk_context(open_device(*options, allocator), allocator);
+        check_allocator(options->allocator);
+        *context_out = new lk_context(open_device(*options));
     });
 }
 
@@ -67,6 +65,48 @@ lk_status lk_context_synchronize(lk_context* context) {
         const ContextLock lock(context);
         lock->backend->synchronize();
     });
+}
+
+lk_status lk_context_stream(const lk_context* context, void** stream_out) {
+    return guard([&] {
+        require(context, "context");
+        require(stream_out, "stream_out");
+        *stream_out = context->backend->stream();
+    });
+}
+
+lk_status lk_capture_begin(lk_context* context) {
+    return guard([&] {
+        const ContextLock lock(context);
+        lock->backend->begin_capture();
+    });
+}
+
+lk_status lk_capture_end(lk_context* context, lk_graph** graph_out) {
+    return guard([&] {
+        const ContextLock lock(context);
+        require(graph_out, "graph_out");
+        lk_device_info device{};
+        lock->backend->describe(device);
+        *graph_out = new lk_graph(lock->backend->end_capture(), device.kind, device.index);
+    });
+}
+
+lk_status lk_graph_launch(lk_context* context, const lk_graph* graph) {
+    return guard([&] {
+        const ContextLock lock(context);
+        require(graph, "graph");
+        lk_device_info device{};
+        lock->backend->describe(device);
+        if (graph->device_kind != device.kind || graph->device_index != device.index) {
+            fail(LK_INVALID_ARGUMENT, "graph: was recorded on another device; launch it on a context of that one");
+        }
+        lock->backend->launch(*graph->recording);
+    });
+}
+
+lk_status lk_graph_destroy(lk_graph* graph) {
+    return guard([&] { delete graph; });
 }
 
 lk_status lk_buffer_create(lk_context* context, int64_t bytes, lk_buffer** buffer_out) {

@@ -33,6 +33,12 @@ const char* lk_status_name(lk_status status) {
             return "LK_DEVICE_UNAVAILABLE";
         case LK_INTERNAL:
             return "LK_INTERNAL";
+        case LK_DEVICE_LOST:
+            return "LK_DEVICE_LOST";
+        case LK_DRIVER_TOO_OLD:
+            return "LK_DRIVER_TOO_OLD";
+        case LK_ARCHITECTURE_NOT_BUILT:
+            return "LK_ARCHITECTURE_NOT_BUILT";
     }
     return "unknown";
 }

@@ -21,12 +21,28 @@ struct LinearArguments {
     const lk_matrix& y;
 };
 
+// Operations that a backend has recorded.
+class Recording {
+  public:
+    virtual ~Recording() = default;
+};
+
 class Backend {
   public:
     virtual ~Backend() = default;
 
     virtual void describe(lk_device_info& info) const = 0;
+    // Where weights, buffers, tables, batches and workspaces lie: the options' allocator, or the device's own.
+    virtual const lk_allocator& allocator() const = 0;
     virtual void synchronize() = 0;
+    // The native stream, or NULL where there is none.
+    virtual void* stream() const = 0;
+
+    // Between the two, operations are recorded instead of run.
+    virtual void begin_capture() = 0;
+    virtual std::unique_ptr<Recording> end_capture() = 0;
+    virtual void launch(const Recording& recording) = 0;
+
     virtual void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) = 0;
 
     // Allocates and fills the weight's memory from the checkpoint's tensors; its format and tensors are set.

@@ -9,8 +9,8 @@
 #include "core/workspace.h"
 
 struct lk_context : lk::Handle {
-    lk_context(std::unique_ptr<lk::Backend> backend_of_device, const lk_allocator& memory)
-        : backend(std::move(backend_of_device)), allocator(memory), workspace(memory) {}
+    explicit lk_context(std::unique_ptr<lk::Backend> backend_of_device)
+        : backend(std::move(backend_of_device)), allocator(backend->allocator()), workspace(allocator) {}
 
     std::unique_ptr<lk::Backend> backend;
     lk_allocator allocator;
@@ -21,6 +21,14 @@ struct lk_context : lk::Handle {
 struct lk_buffer : lk::Handle {
     explicit lk_buffer(lk::Block block) : memory(std::move(block)) {}
     lk::Block memory;
+};
+
+struct lk_graph : lk::Handle {
+    lk_graph(std::unique_ptr<lk::Recording> operations, lk_device_kind kind, int32_t index)
+        : recording(std::move(operations)), device_kind(kind), device_index(index) {}
+    std::unique_ptr<lk::Recording> recording;
+    lk_device_kind device_kind;
+    int32_t device_index;
 };
 
 namespace lk {

@@ -31,6 +31,10 @@ void read_name(char* out, size_t size) {
     std::fclose(file);
 }
 
+[[noreturn]] void refuse_recording() {
+    fail(LK_UNSUPPORTED, "context: is on the CPU, where operations cannot be recorded; they are complete at once");
+}
+
 }  // namespace
 
 void describe_machine(lk_device_info& info) {
@@ -44,6 +48,18 @@ void describe_machine(lk_device_info& info) {
 void CpuBackend::describe(lk_device_info& info) const {
     describe_machine(info);
     std::snprintf(info.isa, sizeof info.isa, "%s", kernels_.name);
+}
+
+void CpuBackend::begin_capture() {
+    refuse_recording();
+}
+
+std::unique_ptr<Recording> CpuBackend::end_capture() {
+    refuse_recording();
+}
+
+void CpuBackend::launch(const Recording&) {
+    refuse_recording();
 }
 
 void CpuBackend::copy(const lk_matrix& source, lk_copy_kind, const lk_matrix& destination) {

@@ -15,7 +15,12 @@ class CpuBackend final : public Backend {
     CpuBackend(const Kernels& kernels, const lk_allocator& allocator) : kernels_(kernels), allocator_(allocator) {}
 
     void describe(lk_device_info& info) const override;
+    const lk_allocator& allocator() const override { return allocator_; }
     void synchronize() override {}
+    void* stream() const override { return nullptr; }
+    void begin_capture() override;
+    std::unique_ptr<Recording> end_capture() override;
+    void launch(const Recording& recording) override;
     void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) override;
     void pack(const lk_weight_tensors& tensors, lk_weight& weight) override;
     void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) override;

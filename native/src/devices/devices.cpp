@@ -1,10 +1,12 @@
 #include "devices/devices.h"
 
 #include <cstdio>
+#include <string>
 
 #include "core/error.h"
 #include "devices/cpu_backend.h"
 #include "devices/cpu_paths.h"
+#include "devices/cuda_devices.h"
 
 #define LK_TEXT_OF(x) #x
 #define LK_TEXT(x) LK_TEXT_OF(x)
@@ -12,41 +14,60 @@
 namespace lk {
 namespace {
 
-// Why there is no device of this kind and index, where there is none.
-void check_device(lk_device_kind kind, int32_t index) {
+#if defined(__clang__)
+constexpr const char* kCompiler = "clang " __clang_version__;
+#else
+constexpr const char* kCompiler = "gcc " LK_TEXT(__GNUC__) "." LK_TEXT(__GNUC_MINOR__) "." LK_TEXT(__GNUC_PATCHLEVEL__);
+#endif
+
+// The library has one of the two kinds that run CUDA kernels.
+void check_kind(lk_device_kind kind, int32_t index) {
+    if (kind == LK_DEVICE_CPU || kind == cuda::device_kind()) return;
+    fail(LK_DEVICE_UNAVAILABLE,
+         kind == LK_DEVICE_EMULATED
+             ? "emulated device %d: is in a library of its own, lorakernels_emulated, which is built from source only"
+             : "CUDA device %d: this is the library of the emulated device; load lorakernels for real ones",
+         index);
+}
+
+void check_index(lk_device_kind kind, int32_t index) {
     if (index < 0) fail(LK_INVALID_ARGUMENT, "index: is %d; devices are numbered from 0", index);
-    if (kind == LK_DEVICE_CUDA) {
-        fail(LK_DEVICE_UNAVAILABLE, "CUDA device %d: this build of the library has no CUDA kernels", index);
+    check_kind(kind, index);
+    if (kind == LK_DEVICE_CPU && index > 0) {
+        fail(LK_DEVICE_UNAVAILABLE, "CPU %d: there is one CPU device, number 0", index);
     }
-    if (index >= device_count(kind)) fail(LK_DEVICE_UNAVAILABLE, "CPU %d: there is one CPU device, number 0", index);
+}
+
+std::unique_ptr<Backend> open_cpu(const lk_context_options& options) {
+    if (options.stream != nullptr) {
+        fail(LK_INVALID_ARGUMENT, "options.stream: is %p; the CPU has no streams, set NULL", options.stream);
+    }
+    const bool has_allocator = options.allocator.allocate != nullptr;
+    return std::make_unique<cpu::CpuBackend>(cpu::choose_path(options.cpu_isa),
+                                             has_allocator ? options.allocator : default_allocator());
 }
 
 }  // namespace
 
 int32_t device_count(lk_device_kind kind) {
-    return kind == LK_DEVICE_CPU ? 1 : 0;
+    return kind == LK_DEVICE_CPU ? 1 : kind == cuda::device_kind() ? cuda::device_count() : 0;
 }
 
 void describe_device(lk_device_kind kind, int32_t index, lk_device_info& info) {
-    check_device(kind, index);
+    check_index(kind, index);
+    if (kind != LK_DEVICE_CPU) return cuda::describe_device(index, info);
     cpu::describe_machine(info);
     std::snprintf(info.isa, sizeof info.isa, "%s", cpu::choose_path(LK_CPU_AUTO).name);
 }
 
-std::unique_ptr<Backend> open_device(const lk_context_options& options, const lk_allocator& allocator) {
-    check_device(options.device_kind, options.device_index);
-    if (options.stream != nullptr) {
-        fail(LK_INVALID_ARGUMENT, "options.stream: is %p; the CPU has no streams, set NULL", options.stream);
-    }
-    return std::make_unique<cpu::CpuBackend>(cpu::choose_path(options.cpu_isa), allocator);
+std::unique_ptr<Backend> open_device(const lk_context_options& options) {
+    check_index(options.device_kind, options.device_index);
+    return options.device_kind == LK_DEVICE_CPU ? open_cpu(options) : cuda::open_device(options);
 }
 
 const char* build_info() {
-#if defined(__clang__)
-    return "clang " __clang_version__ "; CUDA: not built in";
-#else
-    return "gcc " LK_TEXT(__GNUC__) "." LK_TEXT(__GNUC_MINOR__) "." LK_TEXT(__GNUC_PATCHLEVEL__) "; CUDA: not built in";
-#endif
+    static const std::string text = std::string(kCompiler) + "; CUDA: " + cuda::build_info();
+    return text.c_str();
 }
 
 }  // namespace lk

@@ -33,6 +33,7 @@ public sealed class StatusTests
     public void EnumsAreThoseOfTheHeader()
     {
         Assert.That((int)DeviceKind.Cuda, Is.EqualTo((int)lk_device_kind.LK_DEVICE_CUDA));
+        Assert.That((int)DeviceKind.Emulated, Is.EqualTo((int)lk_device_kind.LK_DEVICE_EMULATED));
         Assert.That((int)CpuIsa.Reference, Is.EqualTo((int)lk_cpu_isa.LK_CPU_REFERENCE));
         Assert.That((int)CpuIsa.Portable, Is.EqualTo((int)lk_cpu_isa.LK_CPU_PORTABLE));
         Assert.That((int)DType.Float32, Is.EqualTo((int)lk_dtype.LK_DTYPE_F32));
