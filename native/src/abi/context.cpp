@@ -88,7 +88,7 @@ lk_status lk_capture_end(lk_context* context, lk_graph** graph_out) {
         require(graph_out, "graph_out");
         lk_device_info device{};
         lock->backend->describe(device);
-        *graph_out = new lk_graph(lock->backend->end_capture(), device.kind, device.index);
+        *graph_out = new lk_graph(lock->backend->end_capture(), lock->workspace.own(), device.kind, device.index);
     });
 }
 

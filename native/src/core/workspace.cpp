@@ -7,7 +7,7 @@ namespace lk {
 void Workspace::borrow(void* data, int64_t bytes) {
     borrowed_ = data;
     borrowed_bytes_ = bytes;
-    own_ = Block();
+    own_ = nullptr;
 }
 
 char* Workspace::reserve(int64_t bytes) {
@@ -18,11 +18,11 @@ char* Workspace::reserve(int64_t bytes) {
         }
         return static_cast<char*>(borrowed_);
     }
-    if (bytes > own_.bytes() || own_.data() == nullptr) {
-        own_ = Block();  // freed first: the old contents are not needed, and both at once might not fit
-        own_ = Block(allocator_, bytes, kAlignment, "a context's workspace");
+    if (own_ == nullptr || bytes > own_->bytes()) {
+        own_ = nullptr;  // freed first: the old contents are not needed, and both at once might not fit
+        own_ = std::make_shared<const Block>(allocator_, bytes, kAlignment, "a context's workspace");
     }
-    return static_cast<char*>(own_.data());
+    return static_cast<char*>(own_->data());
 }
 
 }  // namespace lk

@@ -1,6 +1,8 @@
 // Scratch memory of a context's operations: borrowed from the host, or its own and growing.
 #pragma once
 
+#include <memory>
+
 #include "core/memory.h"
 
 namespace lk {
@@ -18,9 +20,12 @@ class Workspace {
     // workspace is too small.
     char* reserve(int64_t bytes);
 
+    // Its own memory of now, if it has some: who keeps it can use its addresses after it was replaced by a larger one.
+    std::shared_ptr<const Block> own() const { return own_; }
+
   private:
     lk_allocator allocator_;
-    Block own_;
+    std::shared_ptr<const Block> own_;
     void* borrowed_ = nullptr;
     int64_t borrowed_bytes_ = 0;
 };
