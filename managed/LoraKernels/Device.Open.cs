@@ -8,7 +8,8 @@ namespace LoraKernels;
 public sealed partial class Device
 {
     private const string AllowedNames =
-        "allowed are cpu, cpu:reference, cpu:portable, cuda and cuda:N with N = 0, 1, …";
+        "allowed are cpu, cpu:reference, cpu:portable, cuda and cuda:N with N = 0, 1, … " +
+        "(and emulated, emulated:N with the library of the emulated device)";
 
     /// <summary>The first CUDA device if there is one, else the CPU.</summary>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
@@ -20,7 +21,7 @@ public sealed partial class Device
     /// <summary>Opens a device by name.</summary>
     /// <param name="name">
     /// <c>cpu</c> (the fastest path), <c>cpu:reference</c>, <c>cpu:portable</c>, <c>cuda</c> (the first) or
-    /// <c>cuda:1</c>; upper case is as good.
+    /// <c>cuda:1</c>; with the library of the emulated device also <c>emulated</c>. Upper case is as good.
     /// </param>
     /// <exception cref="ArgumentException">Another name; the message lists what is allowed.</exception>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
@@ -99,9 +100,11 @@ public sealed partial class Device
             ("CPU", null) => (DeviceKind.Cpu, 0, CpuIsa.Auto),
             ("CPU", "REFERENCE") => (DeviceKind.Cpu, 0, CpuIsa.Reference),
             ("CPU", "PORTABLE") => (DeviceKind.Cpu, 0, CpuIsa.Portable),
+            ("EMULATED", null) => (DeviceKind.Emulated, 0, CpuIsa.Auto),
             ("CUDA", null) => (DeviceKind.Cuda, 0, CpuIsa.Auto),
-            ("CUDA", _) when int.TryParse(detail, NumberStyles.None, CultureInfo.InvariantCulture, out int index) =>
-                (DeviceKind.Cuda, index, CpuIsa.Auto),
+            ("CUDA" or "EMULATED", _)
+                when int.TryParse(detail, NumberStyles.None, CultureInfo.InvariantCulture, out int index) =>
+                (kind == "CUDA" ? DeviceKind.Cuda : DeviceKind.Emulated, index, CpuIsa.Auto),
             _ => throw new ArgumentException($"'{name}' names no device; {AllowedNames}", nameof(name)),
         };
     }

@@ -129,7 +129,12 @@ public sealed partial class Device : IDisposable
 
     /// <summary>The device's name as <see cref="Open(string)"/> takes it.</summary>
     public override string ToString() =>
-        Info.Kind == DeviceKind.Cpu ? $"cpu:{Info.Isa}" : $"cuda:{Info.Index}";
+        Info.Kind switch
+        {
+            DeviceKind.Cpu => $"cpu:{Info.Isa}",
+            DeviceKind.Cuda => $"cuda:{Info.Index}",
+            _ => $"emulated:{Info.Index}",
+        };
 
     /// <summary>Whether memory of one is memory of the other.</summary>
     internal bool IsSamePlaceAs(Device other) =>

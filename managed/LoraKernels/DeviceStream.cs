@@ -34,6 +34,56 @@ public sealed class DeviceStream : IDisposable
         NativeCall.Check(NativeMethods.lk_context_synchronize((lk_context*)context.Pointer));
     }
 
+    /// <summary>The <c>CUstream</c> that operations are enqueued on; 0 on a CPU.</summary>
+    /// <exception cref="ObjectDisposedException">The stream is disposed.</exception>
+    public unsafe nint NativeStream
+    {
+        get
+        {
+            using var context = new Lease(Handle);
+            void* stream;
+            NativeCall.Check(NativeMethods.lk_context_stream((lk_context*)context.Pointer, &stream));
+            return (nint)stream;
+        }
+    }
+
+    /// <summary>
+    /// Records operations instead of running them, to be launched as one by <see cref="DeviceGraph.Launch"/>: a step's
+    /// many small launches then cost the host next to nothing.
+    /// </summary>
+    /// <param name="operations">
+    /// Enqueues on this stream, from this thread. It must not set a batch, copy from or to the host or load anything;
+    /// the workspace has to be there already (<see cref="ReserveWorkspace"/>, or a first run of the same operations).
+    /// </param>
+    /// <exception cref="ObjectDisposedException">The stream is disposed.</exception>
+    /// <exception cref="LoraKernelsException">
+    /// <see cref="LoraKernelsStatus.Unsupported"/>: a CPU records nothing; <see cref="LoraKernelsStatus.Busy"/>: the
+    /// stream is recording already; what <paramref name="operations"/> throws ends the recording and is passed on.
+    /// </exception>
+    public unsafe DeviceGraph Capture(Action operations)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        using var context = new Lease(Handle);
+        NativeCall.Check(NativeMethods.lk_capture_begin((lk_context*)context.Pointer));
+        var uses = new KeptHandles();
+        uses.Keep(Handle.Workspace);
+        lk_graph* graph = null;
+        try
+        {
+            uses.Record(operations);
+            NativeCall.Check(NativeMethods.lk_capture_end((lk_context*)context.Pointer, &graph));
+        }
+        catch
+        {
+            // Also where the recording has ended already: then this one fails, and there is nothing to destroy.
+            if (graph is null && NativeMethods.lk_capture_end((lk_context*)context.Pointer, &graph) == lk_status.LK_OK)
+                _ = NativeMethods.lk_graph_destroy(graph);
+            uses.Release();
+            throw;
+        }
+        return new DeviceGraph(Device, new GraphHandle(graph, uses));
+    }
+
     /// <summary>
     /// The size of a workspace that suffices for every operation up to the given sizes, at any thread count.
     /// </summary>

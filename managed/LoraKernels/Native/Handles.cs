@@ -10,6 +10,9 @@ internal sealed unsafe class ContextHandle(lk_context* context, string publicNam
 {
     private BufferHandle? _workspace;
 
+    /// <summary>The workspace that the context was told to use, if that is a buffer.</summary>
+    public BufferHandle? Workspace => _workspace;
+
     /// <summary>Keeps a workspace, which the context knows already, until it is replaced or the context gone.</summary>
     public void KeepWorkspace(BufferHandle? workspace)
     {
@@ -66,6 +69,18 @@ internal sealed unsafe class BufferHandle(lk_buffer* buffer, string publicName) 
 internal sealed unsafe class SliceHandle(NativeHandle memory) : NativeHandle(nameof(DeviceTensor), null, memory)
 {
     protected override lk_status Destroy(void* pointer) => lk_status.LK_OK;
+}
+
+/// <summary>Owns an lk_graph, and keeps what its operations use.</summary>
+internal sealed unsafe class GraphHandle(lk_graph* graph, KeptHandles uses) : NativeHandle(nameof(DeviceGraph), graph)
+{
+    protected override lk_status Destroy(void* pointer) => NativeMethods.lk_graph_destroy((lk_graph*)pointer);
+
+    protected override void ReleaseDependencies()
+    {
+        uses.Release();
+        base.ReleaseDependencies();
+    }
 }
 
 /// <summary>Owns an lk_weight.</summary>

@@ -29,6 +29,7 @@ internal readonly unsafe ref struct Lease : IDisposable
             Refuse(handle.PublicName);
         }
         _handle = handle;
+        KeptHandles.OnLease(handle);
         Pointer = (void*)handle.DangerousGetHandle();
     }
 

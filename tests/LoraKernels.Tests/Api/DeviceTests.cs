@@ -10,6 +10,8 @@ public sealed class DeviceTests
     [TestCase("cpu:portable", DeviceKind.Cpu, 0, CpuIsa.Portable)]
     [TestCase("cuda", DeviceKind.Cuda, 0, CpuIsa.Auto)]
     [TestCase("cuda:12", DeviceKind.Cuda, 12, CpuIsa.Auto)]
+    [TestCase("emulated", DeviceKind.Emulated, 0, CpuIsa.Auto)]
+    [TestCase("Emulated:1", DeviceKind.Emulated, 1, CpuIsa.Auto)]
     public void NameSaysWhichDevice(string name, DeviceKind kind, int index, CpuIsa isa) =>
         Assert.That(Device.ParseName(name), Is.EqualTo((kind, index, isa)));
 
@@ -20,6 +22,7 @@ public sealed class DeviceTests
     [TestCase("cpu:0")]
     [TestCase("cuda:")]
     [TestCase("cuda:-1")]
+    [TestCase("emulated:")]
     [TestCase("cuda:+1")]
     [TestCase("cuda: 1")]
     [TestCase("cuda:99999999999")]
