@@ -16,6 +16,18 @@ void check_device_kind(const lk_device_kind& kind, const char* name) {
     }
 }
 
+void check_device(const DeviceId& device, const Backend& backend, const char* name) {
+    const DeviceId here = backend.device();
+    if (device == here) return;
+    if (device.kind == here.kind && device.index == here.index) {
+        fail(LK_INVALID_ARGUMENT, "%s: belongs to another CUDA context of device %d than this one does", name,
+             here.index);
+    }
+    constexpr const char* kinds[] = {"CPU", "CUDA device", "emulated device"};
+    fail(LK_INVALID_ARGUMENT, "%s: is on %s %d, the context on %s %d", name, kinds[device.kind], device.index,
+         kinds[here.kind], here.index);
+}
+
 void require(const void* pointer, const char* name) {
     if (pointer == nullptr) fail(LK_INVALID_ARGUMENT, "%s: is NULL", name);
 }

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "core/backend.h"
 #include "core/error.h"
 #include "core/matrix.h"
 #include "lora/batch.h"
@@ -21,6 +22,9 @@ int32_t raw(const Enum& value) {
     std::memcpy(&bits, &value, sizeof bits);
     return bits;
 }
+
+// What lies in one device's memory means nothing to another.
+void check_device(const DeviceId& device, const Backend& backend, const char* name);
 
 // Whether a device kind is one, for arguments and options.
 void check_device_kind(const lk_device_kind& kind, const char* name);

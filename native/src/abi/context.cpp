@@ -41,11 +41,10 @@ lk_status lk_context_create(const lk_context_options* options, lk_context** cont
 lk_status lk_context_destroy(lk_context* context) {
     return guard([&] {
         if (context == nullptr) return;
-        {
-            const ContextLock lock(context);
-            lock->backend->synchronize();
-        }
-        delete context;
+        std::unique_ptr<lk_context> owner;
+        const ContextLock lock(context);
+        owner.reset(context);
+        lock->backend->synchronize();
     });
 }
 
@@ -79,6 +78,7 @@ lk_status lk_capture_begin(lk_context* context) {
     return guard([&] {
         const ContextLock lock(context);
         lock->backend->begin_capture();
+        lock->workspace.set_fixed(true);
     });
 }
 
@@ -86,9 +86,8 @@ lk_status lk_capture_end(lk_context* context, lk_graph** graph_out) {
     return guard([&] {
         const ContextLock lock(context);
         require(graph_out, "graph_out");
-        lk_device_info device{};
-        lock->backend->describe(device);
-        *graph_out = new lk_graph(lock->backend->end_capture(), lock->workspace.own(), device.kind, device.index);
+        lock->workspace.set_fixed(false);
+        *graph_out = new lk_graph(lock->backend->end_capture(), lock->workspace.own(), lock->backend->device());
     });
 }
 
@@ -96,11 +95,7 @@ lk_status lk_graph_launch(lk_context* context, const lk_graph* graph) {
     return guard([&] {
         const ContextLock lock(context);
         require(graph, "graph");
-        lk_device_info device{};
-        lock->backend->describe(device);
-        if (graph->device_kind != device.kind || graph->device_index != device.index) {
-            fail(LK_INVALID_ARGUMENT, "graph: was recorded on another device; launch it on a context of that one");
-        }
+        check_device(graph->device, *lock->backend, "graph");
         lock->backend->launch(*graph->recording);
     });
 }

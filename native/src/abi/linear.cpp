@@ -21,6 +21,8 @@ void compute(lk_context* context, const lk_matrix* x, const lk_weight* weight, c
     check_matrix(x, "x");
     check_matrix(y, "y");
     check_same_dtype(*x, *y);
+    if (weight != nullptr) check_device(weight->device, *lock->backend, "weight");
+    if (batch != nullptr) check_device(batch->table->device(), *lock->backend, "batch");
     check_rows(*y, "y", x->rows, "x has");
     if (weight != nullptr) {
         check_columns(*x, "x", weight->tensors.in_features, "the weight's in_features are");

@@ -42,9 +42,7 @@ lk_status lk_lora_table_create(lk_context* context, const lk_lora_module* module
         require(context, "context");
         require(table_out, "table_out");
         check_modules(modules, module_count);
-        lk_device_info device{};
-        context->backend->describe(device);
-        *table_out = new lk_lora_table(std::make_shared<LoraTable>(device.kind, modules, module_count));
+        *table_out = new lk_lora_table(std::make_shared<LoraTable>(context->backend->device(), modules, module_count));
     });
 }
 
@@ -57,9 +55,10 @@ lk_status lk_lora_table_add(lk_context* context, lk_lora_table* table, const lk_
     return guard([&] {
         const ContextLock lock(context);
         require(table, "table");
+        check_device(table->table->device(), *lock->backend, "table");
         require(adapter_out, "adapter_out");
         check_factors(factors, factor_count);
-        *adapter_out = table->table->add(lock->allocator, factors, factor_count);
+        *adapter_out = table->table->add(*lock->backend, factors, factor_count);
     });
 }
 
@@ -83,6 +82,7 @@ lk_status lk_lora_batch_create(lk_context* context, lk_lora_table* table, const 
     return guard([&] {
         require(context, "context");
         require(table, "table");
+        check_device(table->table->device(), *context->backend, "table");
         require_struct(options, "options");
         require(batch_out, "batch_out");
         check_reserved(options->reserved, "options.reserved");
@@ -90,7 +90,7 @@ lk_status lk_lora_batch_create(lk_context* context, lk_lora_table* table, const 
         check_extent(options->max_entries, "options.max_entries");
         check_extent(options->max_segments, "options.max_segments");
         check_extent(options->max_rank_tiles, "options.max_rank_tiles");
-        *batch_out = new lk_lora_batch(table->table, *options);
+        *batch_out = new lk_lora_batch(table->table, *options, context->backend->create_batch(*options));
     });
 }
 
@@ -102,10 +102,11 @@ lk_status lk_lora_batch_set(lk_context* context, lk_lora_batch* batch, const lk_
     return guard([&] {
         const ContextLock lock(context);
         require(batch, "batch");
+        check_device(batch->table->device(), *lock->backend, "batch");
         require_struct(assignment, "assignment");
         check_reserved(assignment->reserved, "assignment.reserved");
         check_extent(assignment->rows, "assignment.rows");
-        batch->set_plan(make_plan(batch->table, batch->capacities, *assignment));
+        batch->set(*assignment, *lock->backend);
     });
 }
 
@@ -123,6 +124,7 @@ lk_status lk_lora_shrink(lk_context* context, const lk_matrix* x, const lk_lora_
         const ContextLock lock(context);
         check_matrix(x, "x");
         require(batch, "batch");
+        check_device(batch->table->device(), *lock->backend, "batch");
         check_matrix(s, "s");
         const auto plan = batch->plan();
         const LoraModule& linear = plan->table->module(module);
@@ -140,6 +142,7 @@ lk_status lk_lora_expand(lk_context* context, const lk_matrix* s, const lk_lora_
         const ContextLock lock(context);
         check_matrix(s, "s");
         require(batch, "batch");
+        check_device(batch->table->device(), *lock->backend, "batch");
         check_matrix(y, "y");
         const auto plan = batch->plan();
         const LoraModule& linear = plan->table->module(module);

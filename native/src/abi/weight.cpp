@@ -45,10 +45,7 @@ std::unique_ptr<lk_weight> pack(lk_context& context, const Format& format, const
     weight->format = &format;
     weight->tensors = tensors;
     forget_pointers(weight->tensors);
-    lk_device_info device{};
-    context.backend->describe(device);
-    weight->device_kind = device.kind;
-    weight->device_index = device.index;
+    weight->device = context.backend->device();
     context.backend->pack(tensors, *weight);
     return weight;
 }
@@ -100,6 +97,7 @@ lk_status lk_weight_unpack(lk_context* context, const lk_weight* weight, const l
     return guard([&] {
         const ContextLock lock(context);
         require(weight, "weight");
+        check_device(weight->device, *lock->backend, "weight");
         require_struct(tensors_out, "tensors_out");
         check_buffers(*tensors_out);
         check_same_size(tensors_out->codes, weight->tensors.codes, "codes");
@@ -121,6 +119,7 @@ lk_status lk_dequantize(lk_context* context, const lk_weight* weight, const lk_m
     return guard([&] {
         const ContextLock lock(context);
         require(weight, "weight");
+        check_device(weight->device, *lock->backend, "weight");
         check_matrix(y, "y");
         check_rows(*y, "y", weight->tensors.out_features, "the weight's out_features are");
         check_columns(*y, "y", weight->tensors.in_features, "the weight's in_features are");

@@ -2,9 +2,10 @@
 // rely on every check having been made.
 #pragma once
 
+#include <functional>
 #include <memory>
 
-#include "lorakernels.h"
+#include "core/device_id.h"
 
 namespace lk {
 
@@ -27,10 +28,17 @@ class Recording {
     virtual ~Recording() = default;
 };
 
+// What a device keeps for a batch, at addresses that never change.
+class BatchStorage {
+  public:
+    virtual ~BatchStorage() = default;
+};
+
 class Backend {
   public:
     virtual ~Backend() = default;
 
+    virtual DeviceId device() const = 0;
     virtual void describe(lk_device_info& info) const = 0;
     // Where weights, buffers, tables, batches and workspaces lie: the options' allocator, or the device's own.
     virtual const lk_allocator& allocator() const = 0;
@@ -43,6 +51,8 @@ class Backend {
     virtual std::unique_ptr<Recording> end_capture() = 0;
     virtual void launch(const Recording& recording) = 0;
 
+    // Fills device memory: `write` gets as many bytes that the host can write. Complete when it returns.
+    virtual void fill(void* memory, int64_t bytes, const std::function<void(char* out)>& write) = 0;
     virtual void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) = 0;
 
     // Allocates and fills the weight's memory from the checkpoint's tensors; its format and tensors are set.
@@ -52,6 +62,11 @@ class Backend {
     // Writes codes, scales and outer tensors of `tensors_out`, whose buffers have their sizes already, and sets its
     // outer_offset.
     virtual void quantize(const lk_matrix& w, lk_weight_tensors& tensors_out) = 0;
+
+    // NULL where a batch has nothing on the device. Called by several threads at once.
+    virtual std::unique_ptr<BatchStorage> create_batch(const lk_lora_batch_options& capacities) = 0;
+    // Puts a plan into its storage, after all operations that were enqueued with the contents before.
+    virtual void set_batch(const BatchPlan& plan) = 0;
 
     virtual void linear(const LinearArguments& arguments, Workspace& workspace) = 0;
     virtual void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,

@@ -25,17 +25,13 @@ struct lk_buffer : lk::Handle {
 
 struct lk_graph : lk::Handle {
     lk_graph(std::unique_ptr<lk::Recording> operations, std::shared_ptr<const lk::Block> workspace_of_context,
-             lk_device_kind kind, int32_t index)
-        : workspace(std::move(workspace_of_context)),
-          recording(std::move(operations)),
-          device_kind(kind),
-          device_index(index) {}
+             const lk::DeviceId& of_device)
+        : workspace(std::move(workspace_of_context)), recording(std::move(operations)), device(of_device) {}
 
     // Freed after the recording, which uses it: the context may replace its own workspace at any time.
     std::shared_ptr<const lk::Block> workspace;
     std::unique_ptr<lk::Recording> recording;
-    lk_device_kind device_kind;
-    int32_t device_index;
+    lk::DeviceId device;
 };
 
 namespace lk {

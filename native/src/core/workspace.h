@@ -20,6 +20,9 @@ class Workspace {
     // workspace is too small.
     char* reserve(int64_t bytes);
 
+    // While fixed, it throws LK_CAPACITY_EXCEEDED instead of allocating: what is being recorded must not allocate.
+    void set_fixed(bool fixed) { fixed_ = fixed; }
+
     // Its own memory of now, if it has some: who keeps it can use its addresses after it was replaced by a larger one.
     std::shared_ptr<const Block> own() const { return own_; }
 
@@ -28,6 +31,7 @@ class Workspace {
     std::shared_ptr<const Block> own_;
     void* borrowed_ = nullptr;
     int64_t borrowed_bytes_ = 0;
+    bool fixed_ = false;
 };
 
 // Hands out consecutive pieces of a workspace. With a null base it only adds sizes up, so that one function lays an

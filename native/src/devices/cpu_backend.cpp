@@ -62,6 +62,10 @@ void CpuBackend::launch(const Recording&) {
     refuse_recording();
 }
 
+void CpuBackend::fill(void* memory, int64_t, const std::function<void(char* out)>& write) {
+    write(static_cast<char*>(memory));
+}
+
 void CpuBackend::copy(const lk_matrix& source, lk_copy_kind, const lk_matrix& destination) {
     const auto row_bytes = size_t(source.columns * size_of(source.dtype));
     if (row_bytes == 0) return;
@@ -72,11 +76,12 @@ void CpuBackend::copy(const lk_matrix& source, lk_copy_kind, const lk_matrix& de
 }
 
 void CpuBackend::pack(const lk_weight_tensors& tensors, lk_weight& weight) {
-    cpu::pack(allocator_, tensors, weight);
+    cpu::prepare(allocator_, tensors, weight);
+    cpu::pack(tensors, weight, weight.arrays());
 }
 
 void CpuBackend::unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) {
-    cpu::unpack(weight, tensors_out);
+    cpu::unpack(weight, weight.arrays(), tensors_out);
 }
 
 void CpuBackend::dequantize(const lk_weight& weight, const lk_matrix& y) {

@@ -14,6 +14,7 @@ class CpuBackend final : public Backend {
   public:
     CpuBackend(const Kernels& kernels, const lk_allocator& allocator) : kernels_(kernels), allocator_(allocator) {}
 
+    DeviceId device() const override { return {}; }
     void describe(lk_device_info& info) const override;
     const lk_allocator& allocator() const override { return allocator_; }
     void synchronize() override {}
@@ -21,11 +22,14 @@ class CpuBackend final : public Backend {
     void begin_capture() override;
     std::unique_ptr<Recording> end_capture() override;
     void launch(const Recording& recording) override;
+    void fill(void* memory, int64_t bytes, const std::function<void(char* out)>& write) override;
     void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) override;
     void pack(const lk_weight_tensors& tensors, lk_weight& weight) override;
     void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) override;
     void dequantize(const lk_weight& weight, const lk_matrix& y) override;
     void quantize(const lk_matrix& w, lk_weight_tensors& tensors_out) override;
+    std::unique_ptr<BatchStorage> create_batch(const lk_lora_batch_options&) override { return nullptr; }
+    void set_batch(const BatchPlan&) override {}
     void linear(const LinearArguments& arguments, Workspace& workspace) override;
     void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,
                 Workspace& workspace) override;

@@ -97,9 +97,8 @@ void group_entries(BatchPlan& plan) {
 
 }  // namespace
 
-std::shared_ptr<const BatchPlan> make_plan(std::shared_ptr<const LoraTable> table,
-                                           const lk_lora_batch_options& capacities,
-                                           const lk_lora_assignment& assignment) {
+std::shared_ptr<BatchPlan> make_plan(std::shared_ptr<const LoraTable> table, const lk_lora_batch_options& capacities,
+                                     const lk_lora_assignment& assignment) {
     auto plan = std::make_shared<BatchPlan>();
     plan->table = std::move(table);
     read_rows(assignment, capacities, *plan);

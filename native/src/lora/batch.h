@@ -5,6 +5,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/backend.h"
 #include "core/handle.h"
 #include "lora/table.h"
 
@@ -13,6 +14,7 @@ namespace lk {
 // An entry is one (row, adapter) pair; a segment is all entries of one adapter.
 struct BatchPlan {
     std::shared_ptr<const LoraTable> table;
+    std::shared_ptr<BatchStorage> storage;  // NULL on the CPU
     int64_t rows = 0;
     std::vector<int64_t> row_offsets = {0};  // [rows + 1]: the entries of a row
     std::vector<int64_t> row_of_entry;
@@ -45,17 +47,18 @@ struct BatchPlan {
 };
 
 // Checks an assignment against the table and the capacities and groups it, in time linear in its entries.
-std::shared_ptr<const BatchPlan> make_plan(std::shared_ptr<const LoraTable> table,
-                                           const lk_lora_batch_options& capacities,
-                                           const lk_lora_assignment& assignment);
+std::shared_ptr<BatchPlan> make_plan(std::shared_ptr<const LoraTable> table, const lk_lora_batch_options& capacities,
+                                     const lk_lora_assignment& assignment);
 
 }  // namespace lk
 
 struct lk_lora_batch : lk::Handle {
-    lk_lora_batch(std::shared_ptr<const lk::LoraTable> of_table, const lk_lora_batch_options& options)
-        : table(std::move(of_table)), capacities(options) {
+    lk_lora_batch(std::shared_ptr<const lk::LoraTable> of_table, const lk_lora_batch_options& options,
+                  std::shared_ptr<lk::BatchStorage> on_device)
+        : table(std::move(of_table)), capacities(options), storage_(std::move(on_device)) {
         auto empty = std::make_shared<lk::BatchPlan>();
         empty->table = table;
+        empty->storage = storage_;
         plan_ = std::move(empty);
     }
 
@@ -64,7 +67,13 @@ struct lk_lora_batch : lk::Handle {
         const std::lock_guard lock(mutex_);
         return plan_;
     }
-    void set_plan(std::shared_ptr<const lk::BatchPlan> plan) {
+    // Contexts that set it at the same time take turns, on the host and on the device alike.
+    void set(const lk_lora_assignment& assignment, lk::Backend& backend) {
+        std::shared_ptr<lk::BatchPlan> made = lk::make_plan(table, capacities, assignment);
+        made->storage = storage_;
+        std::shared_ptr<const lk::BatchPlan> plan = std::move(made);
+        const std::lock_guard setting(setting_mutex_);
+        backend.set_batch(*plan);
         const std::lock_guard lock(mutex_);
         plan_.swap(plan);
     }
@@ -73,6 +82,8 @@ struct lk_lora_batch : lk::Handle {
     const lk_lora_batch_options capacities;
 
   private:
+    const std::shared_ptr<lk::BatchStorage> storage_;
+    std::mutex setting_mutex_;
     mutable std::mutex mutex_;
     std::shared_ptr<const lk::BatchPlan> plan_;
 };

@@ -42,12 +42,21 @@ bool is_finite(const lk_matrix& matrix) {
     });
 }
 
-std::vector<const void*> place_tiles(const lk_matrix& source, bool transposed, int64_t rank, int64_t length,
-                                     char* destination) {
-    with_dtype(source.dtype, [&]<class T>(T*) { copy_tiles<T>(source, transposed, destination); });
+void write_factors(const lk_lora_factors* factors, int32_t count, char* out) {
+    for (int32_t i = 0; i < count; ++i) {
+        for (const bool transposed : {false, true}) {
+            const lk_matrix& matrix = transposed ? factors[i].b : factors[i].a;
+            with_dtype(matrix.dtype, [&]<class T>(T*) { copy_tiles<T>(matrix, transposed, out); });
+            out += tiles_bytes(factors[i].a.rows, transposed ? matrix.rows : matrix.columns, matrix.dtype);
+        }
+    }
+}
+
+// The tiles of a matrix of `rank` rows of `length` elements from `base` on.
+std::vector<const void*> tiles_at(const char* base, int64_t rank, int64_t length, lk_dtype dtype) {
     std::vector<const void*> tiles;
     for (int64_t tile = 0; tile < rank_tiles(rank); ++tile) {
-        tiles.push_back(destination + tile * kRankTile * length * size_of(source.dtype));
+        tiles.push_back(base + tile * kRankTile * length * size_of(dtype));
     }
     return tiles;
 }
@@ -89,8 +98,7 @@ bool Adapter::is_finite_in(const LoraModule& module) const {
     return true;
 }
 
-LoraTable::LoraTable(lk_device_kind device_kind, const lk_lora_module* modules, int32_t count)
-    : device_kind_(device_kind) {
+LoraTable::LoraTable(const DeviceId& device, const lk_lora_module* modules, int32_t count) : device_(device) {
     for (int32_t m = 0; m < count; ++m) {
         const lk_lora_module& given = modules[m];
         LoraModule module{given.in_features, given.out_features, {}, slice_count_};
@@ -166,36 +174,48 @@ void LoraTable::check(const lk_lora_factors* factors, int32_t count) const {
     }
 }
 
-std::shared_ptr<const Adapter> LoraTable::build(const lk_allocator& allocator, const lk_lora_factors* factors,
-                                                int32_t count) const {
-    int64_t bytes = 0;
+std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_factors* factors, int32_t count) const {
+    const bool has_descriptors = device_.kind != LK_DEVICE_CPU;
+    const int64_t first = has_descriptors ? round_up(slice_count_ * int64_t(sizeof(LoraDescriptor)), 64) : 0;
+    int64_t bytes = first;
     for (int32_t i = 0; i < count; ++i) {
         bytes += tiles_bytes(factors[i].a.rows, factors[i].a.columns, factors[i].a.dtype);
         bytes += tiles_bytes(factors[i].a.rows, factors[i].b.rows, factors[i].b.dtype);
     }
-    auto adapter = std::make_shared<Adapter>(bytes_, Block(allocator, bytes, 64, "an adapter"));
+    auto adapter = std::make_shared<Adapter>(bytes_, Block(backend.allocator(), bytes, 64, "an adapter"));
     adapter->index_of_slice.assign(size_t(slice_count_), -1);
-    char* place = static_cast<char*>(adapter->memory.data());
+    std::vector<LoraDescriptor> descriptors(size_t(has_descriptors ? slice_count_ : 0));
+    const char* place = static_cast<const char*>(adapter->memory.data()) + first;
     for (int32_t i = 0; i < count; ++i) {
         const lk_lora_factors& f = factors[i];
         const int64_t rank = f.a.rows, in = f.a.columns, out = f.b.rows;
-        LoraFactors update{rank, in, out, f.scale, f.a.dtype, f.b.dtype, is_finite(f.a) && is_finite(f.b), {}, {}};
-        update.a_tiles = place_tiles(f.a, false, rank, in, place);
-        place += tiles_bytes(rank, in, f.a.dtype);
-        update.b_tiles = place_tiles(f.b, true, rank, out, place);
-        place += tiles_bytes(rank, out, f.b.dtype);
-        adapter->index_of_slice[size_t(modules_[size_t(f.module)].first_slice + f.slice)] = i;
-        adapter->factors.push_back(std::move(update));
+        const bool finite = is_finite(f.a) && is_finite(f.b);
+        const char* const a = place;
+        const char* const b = a + tiles_bytes(rank, in, f.a.dtype);
+        place = b + tiles_bytes(rank, out, f.b.dtype);
+        const int32_t slice = modules_[size_t(f.module)].first_slice + f.slice;
+        adapter->index_of_slice[size_t(slice)] = i;
+        adapter->factors.push_back({rank, in, out, f.scale, f.a.dtype, f.b.dtype, finite,
+                                    tiles_at(a, rank, in, f.a.dtype), tiles_at(b, rank, out, f.b.dtype)});
+        if (has_descriptors) {
+            descriptors[size_t(slice)] = {a, b, f.scale, int32_t(rank), f.a.dtype, f.b.dtype, finite ? 1 : 0, 0};
+        }
     }
     for (const LoraModule& module : modules_) {
         adapter->widest_tiles = std::max(adapter->widest_tiles, adapter->tiles_in(module));
     }
+    backend.fill(adapter->memory.data(), bytes, [&](char* memory) {
+        if (has_descriptors) {
+            std::memcpy(memory, descriptors.data(), descriptors.size() * sizeof(LoraDescriptor));
+        }
+        write_factors(factors, count, memory + first);
+    });
     return adapter;
 }
 
-int64_t LoraTable::add(const lk_allocator& allocator, const lk_lora_factors* factors, int32_t count) {
+int64_t LoraTable::add(Backend& backend, const lk_lora_factors* factors, int32_t count) {
     check(factors, count);
-    std::shared_ptr<const Adapter> adapter = build(allocator, factors, count);
+    std::shared_ptr<const Adapter> adapter = build(backend, factors, count);
     // Unique among all tables: an id that strays to another table is not found there, instead of naming a stranger.
     static std::atomic<int64_t> last_id{0};
     const int64_t id = last_id.fetch_add(1, std::memory_order_relaxed) + 1;

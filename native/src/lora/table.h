@@ -7,18 +7,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/backend.h"
 #include "core/handle.h"
 #include "core/memory.h"
-#include "lorakernels.h"
+#include "lora/descriptor.h"
 
 namespace lk {
-
-// Ranks are stored and computed in tiles: mixed ranks cost what they are, not the largest of them.
-inline constexpr int64_t kRankTile = 8;
-
-constexpr int64_t rank_tiles(int64_t rank) {
-    return divide_up(rank, kRankTile);
-}
 
 struct LoraModule {
     int64_t in_features;
@@ -56,6 +50,9 @@ struct Adapter {
     int64_t ranks_in(const LoraModule& module) const;
     bool is_finite_in(const LoraModule& module) const;
 
+    // On a GPU the memory begins with what kernels read of every slice of the table; nothing on the CPU.
+    const LoraDescriptor* descriptors() const { return static_cast<const LoraDescriptor*>(memory.data()); }
+
     std::vector<int32_t> index_of_slice;  // into factors, -1 where the adapter changes nothing
     std::vector<LoraFactors> factors;
     int64_t widest_tiles = 0;  // the most rank tiles in one module
@@ -68,14 +65,14 @@ struct Adapter {
 // What a table handle and its batches share.
 class LoraTable {
   public:
-    LoraTable(lk_device_kind device_kind, const lk_lora_module* modules, int32_t count);
+    LoraTable(const DeviceId& device, const lk_lora_module* modules, int32_t count);
 
     const std::vector<LoraModule>& modules() const { return modules_; }
     // Throws LK_INVALID_ARGUMENT for an index that is not one of a module.
     const LoraModule& module(int32_t index) const;
-    lk_device_kind device_kind() const { return device_kind_; }
+    const DeviceId& device() const { return device_; }
 
-    int64_t add(const lk_allocator& allocator, const lk_lora_factors* factors, int32_t count);
+    int64_t add(Backend& backend, const lk_lora_factors* factors, int32_t count);
     void remove(int64_t id);
     int64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
 
@@ -91,10 +88,9 @@ class LoraTable {
 
   private:
     void check(const lk_lora_factors* factors, int32_t count) const;
-    std::shared_ptr<const Adapter> build(const lk_allocator& allocator, const lk_lora_factors* factors,
-                                         int32_t count) const;
+    std::shared_ptr<const Adapter> build(Backend& backend, const lk_lora_factors* factors, int32_t count) const;
 
-    lk_device_kind device_kind_;
+    DeviceId device_;
     std::vector<LoraModule> modules_;
     int32_t slice_count_ = 0;
     std::shared_ptr<std::atomic<int64_t>> bytes_ = std::make_shared<std::atomic<int64_t>>(0);

@@ -12,24 +12,25 @@ namespace {
 
 constexpr int64_t kDepth = PanelLayout::kStepDepth;
 
-void pack_panel(const lk_weight_tensors& tensors, lk_weight& weight, int64_t panel) {
+void pack_panel(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
     const PanelLayout& layout = weight.layout;
     std::vector<uint8_t> codes(size_t(layout.steps() * kDepth), 0);
     for (int64_t column = 0; column < layout.columns(panel); ++column) {
         weight.format->read_codes(tensors, panel * PanelLayout::kColumns + column, codes.data());
         const uint8_t* code = codes.data();
         for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
-            uint8_t* word = weight.codes() + layout.word_offset(panel, step, column);
+            uint8_t* word = packed + layout.word_offset(panel, step, column);
             for (int b = 0; b < 4; ++b) word[b] = static_cast<uint8_t>(code[b] | code[4 + b] << 4);
         }
     }
 }
 
-void unpack_row(const lk_weight& weight, const lk_weight_tensors& out, int64_t row, uint8_t* codes) {
+void unpack_row(const lk_weight& weight, const uint8_t* packed, const lk_weight_tensors& out, int64_t row,
+                uint8_t* codes) {
     const PanelLayout& layout = weight.layout;
     for (int64_t step = 0; step < layout.steps(); ++step) {
         const uint8_t* word =
-            weight.codes() + layout.word_offset(row / PanelLayout::kColumns, step, row % PanelLayout::kColumns);
+            packed + layout.word_offset(row / PanelLayout::kColumns, step, row % PanelLayout::kColumns);
         for (int b = 0; b < 4; ++b) {
             codes[step * kDepth + b] = word[b] & 15;
             codes[step * kDepth + 4 + b] = word[b] >> 4;
@@ -45,7 +46,7 @@ void copy(void* destination, const void* source, int64_t bytes) {
 
 }  // namespace
 
-void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
+void prepare(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
     weight.layout = {tensors.out_features, tensors.in_features, tensors.group_size};
     weight.scale_kind = weight.format->scale_kind(tensors);
     weight.format->values(tensors, weight.values);
@@ -54,25 +55,33 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
     const int64_t weights = tensors.out_features * tensors.in_features;
     if (weights % 2 != 0) weight.padding_code = static_cast<const uint8_t*>(tensors.codes.data)[weights / 2] & 15;
 
-    weight.codes_memory = Block(allocator, weight.layout.codes_bytes(), 4096, "a weight's codes");
-    weight.scales_memory =
-        Block(allocator, weight.layout.groups() * size_of(weight.scale_kind), 64, "a weight's scales");
-    weight.outer_scales_memory = Block(allocator, tensors.outer_scales.size, 64, "a weight's outer scales");
+    const PackedSizes sizes = packed_sizes(weight);
+    weight.codes_memory = Block(allocator, sizes.codes, 4096, "a weight's codes");
+    weight.scales_memory = Block(allocator, sizes.scales, 64, "a weight's scales");
+    weight.outer_memory = Block(allocator, sizes.outer, 64, "a weight's outer scales");
+}
 
+PackedSizes packed_sizes(const lk_weight& weight) {
+    const bool nested = weight.scale_kind == ScaleKind::nested;
+    return {weight.layout.codes_bytes(), weight.layout.groups() * size_of(weight.scale_kind),
+            nested ? kOuterTableSize * int64_t(sizeof(float)) + weight.tensors.outer_scales.size : 0};
+}
+
+void pack(const lk_weight_tensors& tensors, const lk_weight& weight, const PackedArrays& packed) {
     ThreadPool::shared().parallel_for(weight.layout.panels(),
-                                      [&](int64_t panel) { pack_panel(tensors, weight, panel); });
+                                      [&](int64_t panel) { pack_panel(tensors, weight, packed.codes, panel); });
     const size_t scale_bytes = size_t(size_of(weight.scale_kind));
     for (int64_t group = 0; group < weight.layout.groups(); ++group) {
-        std::memcpy(weight.scales() + weight.layout.scale_index(group) * int64_t(scale_bytes),
+        std::memcpy(packed.scales + weight.layout.scale_index(group) * int64_t(scale_bytes),
                     weight.format->scale_at(tensors, group), scale_bytes);
     }
     if (weight.scale_kind == ScaleKind::nested) {
-        copy(weight.outer_table, tensors.outer_table.data, tensors.outer_table.size);
-        copy(weight.outer_scales(), tensors.outer_scales.data, tensors.outer_scales.size);
+        copy(packed.outer, tensors.outer_table.data, tensors.outer_table.size);
+        copy(packed.outer + kOuterTableSize, tensors.outer_scales.data, tensors.outer_scales.size);
     }
 }
 
-void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
+void unpack(const lk_weight& weight, const PackedArrays& packed, const lk_weight_tensors& out) {
     const PanelLayout& layout = weight.layout;
     // Rows that share a byte (odd K) are written one after the other.
     const int64_t rows_together = layout.in_features % 2 == 0 ? 64 : layout.out_features;
@@ -81,7 +90,7 @@ void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
         std::vector<uint8_t> codes(size_t(layout.steps() * kDepth));
         for (int64_t row = piece * rows_together; row < layout.out_features && row < (piece + 1) * rows_together;
              ++row) {
-            unpack_row(weight, out, row, codes.data());
+            unpack_row(weight, packed.codes, out, row, codes.data());
         }
     });
     const int64_t weights = layout.out_features * layout.in_features;
@@ -92,11 +101,13 @@ void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
     const size_t scale_bytes = size_t(size_of(weight.scale_kind));
     for (int64_t group = 0; group < layout.groups(); ++group) {
         std::memcpy(weight.format->scale_at(out, group),
-                    weight.scales() + layout.scale_index(group) * int64_t(scale_bytes), scale_bytes);
+                    packed.scales + layout.scale_index(group) * int64_t(scale_bytes), scale_bytes);
     }
     copy(out.table.data, weight.values, out.table.size);
-    copy(out.outer_table.data, weight.outer_table, out.outer_table.size);
-    copy(out.outer_scales.data, weight.outer_scales(), out.outer_scales.size);
+    if (weight.scale_kind == ScaleKind::nested) {
+        copy(out.outer_table.data, packed.outer, out.outer_table.size);
+        copy(out.outer_scales.data, packed.outer + kOuterTableSize, out.outer_scales.size);
+    }
 }
 
 }  // namespace lk::cpu

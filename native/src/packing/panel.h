@@ -1,4 +1,4 @@
-// The layout in which the CPU's kernels stream a weight.
+// The layout in which kernels stream a weight.
 //
 //   panel   32 rows of W, called columns here because they are columns of y; one panel is one stream through memory.
 //           The last panel has as many columns as are left: nothing is padded along N.
@@ -26,26 +26,26 @@ struct PanelLayout {
     int64_t in_features = 0;
     int64_t group_size = 1;
 
-    int64_t panels() const { return divide_up(out_features, kColumns); }
-    int64_t columns(int64_t panel) const {
+    constexpr int64_t panels() const { return divide_up(out_features, kColumns); }
+    constexpr int64_t columns(int64_t panel) const {
         const int64_t left = out_features - panel * kColumns;
         return left < kColumns ? left : kColumns;
     }
-    int64_t steps() const { return divide_up(in_features, kStepDepth); }
+    constexpr int64_t steps() const { return divide_up(in_features, kStepDepth); }
 
-    int64_t codes_bytes() const { return out_features * steps() * 4; }
+    constexpr int64_t codes_bytes() const { return out_features * steps() * 4; }
     // Byte offset of the word of a column (0 ... columns - 1) in a step.
-    int64_t word_offset(int64_t panel, int64_t step, int64_t column) const {
+    constexpr int64_t word_offset(int64_t panel, int64_t step, int64_t column) const {
         return panel * kColumns * steps() * 4 + (step * columns(panel) + column) * 4;
     }
 
     // Whether every row begins a group.
-    bool rows_begin_groups() const { return in_features % group_size == 0; }
-    int64_t groups() const { return divide_up(out_features * in_features, group_size); }
+    constexpr bool rows_begin_groups() const { return in_features % group_size == 0; }
+    constexpr int64_t groups() const { return divide_up(out_features * in_features, group_size); }
     // Groups of a row; only where rows begin groups.
-    int64_t groups_per_row() const { return in_features / group_size; }
+    constexpr int64_t groups_per_row() const { return in_features / group_size; }
     // Where the scale of a group, given by its flat index, lies in the packed array.
-    int64_t scale_index(int64_t group) const {
+    constexpr int64_t scale_index(int64_t group) const {
         if (!rows_begin_groups()) return group;
         const int64_t row = group / groups_per_row();
         const int64_t panel = row / kColumns;

@@ -3,35 +3,49 @@
 
 #include <cstring>
 
+#include "core/device_id.h"
 #include "core/handle.h"
 #include "core/memory.h"
 #include "core/numeric.h"
 #include "formats/format.h"
 #include "packing/panel.h"
 
+namespace lk {
+
+// The three arrays of a packed weight.
+struct PackedArrays {
+    uint8_t* codes;
+    uint8_t* scales;
+    float* outer;  // nested scales: the map's 256 values, then the outer scales
+};
+
+inline constexpr int64_t kOuterTableSize = 256;
+
+}  // namespace lk
+
 struct lk_weight : lk::Handle {
     // As in the checkpoint: shape, group sizes and the sizes of all buffers; pointers are NULL.
     lk_weight_tensors tensors{};
     const lk::Format* format = nullptr;
-    lk_device_kind device_kind = LK_DEVICE_CPU;
-    int32_t device_index = 0;
+    lk::DeviceId device{};
 
     // What the format reduces to.
     float values[16]{};
     lk::ScaleKind scale_kind = lk::ScaleKind::f32;
-    float outer_table[256]{};
     int outer_shift = -1;      // log2 of outer_group_size, -1 if it is not a power of two
     uint8_t padding_code = 0;  // the unused nibble behind an odd number of codes
 
     lk::PanelLayout layout;
     lk::Block codes_memory;
     lk::Block scales_memory;
-    lk::Block outer_scales_memory;
+    lk::Block outer_memory;
 
-    int64_t bytes() const { return codes_memory.bytes() + scales_memory.bytes() + outer_scales_memory.bytes(); }
+    int64_t bytes() const { return codes_memory.bytes() + scales_memory.bytes() + outer_memory.bytes(); }
     uint8_t* codes() const { return static_cast<uint8_t*>(codes_memory.data()); }
     uint8_t* scales() const { return static_cast<uint8_t*>(scales_memory.data()); }
-    float* outer_scales() const { return static_cast<float*>(outer_scales_memory.data()); }
+    lk::PackedArrays arrays() const { return {codes(), scales(), outer_table()}; }
+    float* outer_table() const { return static_cast<float*>(outer_memory.data()); }
+    float* outer_scales() const { return outer_table() + lk::kOuterTableSize; }
 };
 
 namespace lk {
@@ -53,7 +67,7 @@ inline float scale_of(const lk_weight& weight, int64_t index, int64_t group) {
             break;
     }
     // bitsandbytes: dequantize blockwise, then add the offset; two roundings (this file is built without contraction).
-    const float inner = weight.outer_table[weight.scales()[index]];
+    const float inner = weight.outer_table()[weight.scales()[index]];
     const int64_t outer =
         weight.outer_shift >= 0 ? group >> weight.outer_shift : group / weight.tensors.outer_group_size;
     return inner * weight.outer_scales()[outer] + weight.tensors.outer_offset;
