@@ -1,0 +1,81 @@
+"""Blocks, loops and the choice of the main loop."""
+
+from __future__ import annotations
+
+import unittest
+
+from flow import basic_blocks, loops, main_loop, straight_line
+from tests.synthetic import assemble
+
+
+def opcodes(body) -> list[str]:
+    return [instruction.opcode for instruction in body]
+
+
+class Flow(unittest.TestCase):
+    def test_straight_code_has_one_block(self) -> None:
+        code = assemble("MOV", "FFMA", "EXIT", "BRA 0x30")
+        self.assertEqual(1, len(basic_blocks(code)))
+        self.assertEqual((), main_loop(code))
+        self.assertEqual(["MOV", "FFMA", "EXIT"], opcodes(straight_line(code)))
+
+    def test_a_loop(self) -> None:
+        code = assemble("MOV", "LDG.E", "FFMA", "@P0 BRA 0x10", "EXIT")
+        self.assertEqual(1, len(loops(basic_blocks(code))))
+        self.assertEqual(["LDG.E", "FFMA", "BRA"], opcodes(main_loop(code)))
+
+    def test_the_innermost_loop_with_tensor_instructions(self) -> None:
+        code = assemble(
+            "MOV", "LDG.E", "HMMA.16816.F32", "@P0 BRA 0x10", "FFMA", "FFMA", "@P1 BRA 0x0", "EXIT"
+        )
+        self.assertEqual(["LDG.E", "HMMA.16816.F32", "BRA"], opcodes(main_loop(code)))
+
+    def test_a_spin_inside_counts_once(self) -> None:
+        code = assemble(
+            "MOV",
+            "SYNCS.TRYWAIT",
+            "@!P0 BRA 0x10",
+            "LDS.128",
+            "HMMA.16816.F32",
+            "@P1 BRA 0x10",
+            "EXIT",
+        )
+        self.assertEqual(
+            ["SYNCS.TRYWAIT", "BRA", "LDS.128", "HMMA.16816.F32", "BRA"], opcodes(main_loop(code))
+        )
+
+    def test_retry_paths_behind_the_latch_are_left_out(self) -> None:
+        code = assemble(
+            "SYNCS.TRYWAIT",
+            "@!P0 BRA 0x60",
+            "LDS.128",
+            "HMMA.16816.F32",
+            "@P1 BRA 0x0",
+            "EXIT",
+            "SYNCS.TRYWAIT",
+            "@!P0 BRA 0x60",
+            "BRA 0x20",
+        )
+        self.assertEqual(
+            ["SYNCS.TRYWAIT", "BRA", "LDS.128", "HMMA.16816.F32", "BRA"], opcodes(main_loop(code))
+        )
+
+    def test_unreachable_code_closes_no_loop(self) -> None:
+        code = assemble("LDG.E", "FFMA", "EXIT", "FFMA", "BRA 0x0")
+        self.assertEqual([], loops(basic_blocks(code)))
+
+    def test_a_conditional_branch_operand_falls_through(self) -> None:
+        code = assemble("LDG.E", "BRA !UP0, 0x0", "FFMA", "EXIT")
+        self.assertEqual(["LDG.E", "BRA"], opcodes(main_loop(code)))
+        self.assertEqual(2, len(basic_blocks(code)))
+
+    def test_a_loop_without_arithmetic(self) -> None:
+        code = assemble("MOV", "LDG.E.128", "LOP3.LUT", "STG.E.128", "@P0 BRA 0x10", "EXIT")
+        self.assertEqual(["LDG.E.128", "LOP3.LUT", "STG.E.128", "BRA"], opcodes(main_loop(code)))
+
+    def test_chosen_by_an_opcode(self) -> None:
+        code = assemble(
+            "LDG.E", "FFMA", "FFMA", "@P0 BRA 0x0", "LDG.E", "I2F.U8", "@P0 BRA 0x40", "EXIT"
+        )
+        self.assertEqual(["LDG.E", "FFMA", "FFMA", "BRA"], opcodes(main_loop(code)))
+        self.assertEqual(["LDG.E", "I2F.U8", "BRA"], opcodes(main_loop(code, "I2F")))
