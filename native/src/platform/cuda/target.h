@@ -58,6 +58,7 @@
 namespace lk::cuda {
 
 #if defined(LK_EMULATED)
+using emulated::shared_address;
 using TensorMap = emulated::TensorMap;
 #else
 
