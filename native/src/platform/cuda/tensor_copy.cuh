@@ -5,6 +5,7 @@
 // 1024 with 128-byte swizzle. Completion and proxy are those of bulk_copy.cuh.
 #pragma once
 
+#include "platform/cuda/bulk_copy.cuh"
 #include "platform/cuda/cache_policy.cuh"
 #include "platform/cuda/target.h"
 

@@ -13,6 +13,7 @@
 
 #include "platform/cuda_emulated/kernel_call.h"
 #include "platform/cuda_emulated/target.h"
+#include "platform/cuda_emulated/tensor_map.h"
 
 // ---- Types ----------------------------------------------------------------------------------------------------------
 

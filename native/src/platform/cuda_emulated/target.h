@@ -16,11 +16,6 @@
 #define __grid_constant__
 #define __align__(bytes) alignas(bytes)
 
-#define threadIdx (lk::emulated::thread_index())
-#define blockIdx (lk::emulated::block_index())
-#define blockDim (lk::emulated::block_extent())
-#define gridDim (lk::emulated::grid_extent())
-
 // A function of the arch layer.
 #define LK_DEVICE LK_UNWATCHED inline
 #define LK_SITE , lk::emulated::Site site = lk::emulated::Site::current()
@@ -46,3 +41,27 @@ void* dynamic_shared();
 uint32_t shared_address(const void* pointer);
 
 }  // namespace lk::emulated
+
+// One of threadIdx and its like: each coordinate asks the device. Objects and not macros, since structures of the CUDA
+// runtime have members of these names. In no namespace, so that
+// they bring no functions along as arguments.
+template <auto Ask>
+struct CudaCoordinates {
+    struct X {
+        LK_UNWATCHED operator unsigned() const { return Ask().x; }
+    };
+    struct Y {
+        LK_UNWATCHED operator unsigned() const { return Ask().y; }
+    };
+    struct Z {
+        LK_UNWATCHED operator unsigned() const { return Ask().z; }
+    };
+    [[no_unique_address]] X x;
+    [[no_unique_address]] Y y;
+    [[no_unique_address]] Z z;
+};
+
+inline constexpr CudaCoordinates<lk::emulated::thread_index> threadIdx;
+inline constexpr CudaCoordinates<lk::emulated::block_index> blockIdx;
+inline constexpr CudaCoordinates<lk::emulated::block_extent> blockDim;
+inline constexpr CudaCoordinates<lk::emulated::grid_extent> gridDim;
