@@ -27,12 +27,6 @@ void check_index(int index) {
     }
 }
 
-CUcontext primary_context(int index) {
-    CUcontext context = nullptr;
-    check(driver().primary_retain(&context, index), "cuDevicePrimaryCtxRetain");
-    return context;
-}
-
 // The calling thread's context if it belongs to this device, else NULL.
 CUcontext current_context_of(int index) {
     CUcontext current = nullptr;
@@ -96,7 +90,11 @@ Device& Device::open(int index) {
     check_index(index);
     const CUcontext current = current_context_of(index);
     if (current != nullptr) return of_context(index, current);
-    return of_context(index, primary_context(index));
+    CUcontext primary = nullptr;
+    check(driver().primary_retain(&primary, index), "cuDevicePrimaryCtxRetain");
+    Device& device = of_context(index, primary);
+    if (device.retained_.exchange(true)) driver().primary_release(index);  // once is enough
+    return device;
 }
 
 Device& Device::of_stream(cudaStream_t stream, int index) {

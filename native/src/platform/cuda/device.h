@@ -1,6 +1,7 @@
 // A device, seen through one CUDA context.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 
@@ -63,6 +64,7 @@ class Device {
     int index_;
     CUcontext context_;
     DeviceFacts facts_;
+    std::atomic<bool> retained_{false};
     ReleaseGate release_gate_;
     StreamList streams_;
     DeviceHeap heap_;

@@ -12,8 +12,8 @@
 #include <memory>
 
 #include "platform/cuda_emulated/kernel_call.h"
-#include "platform/cuda_emulated/target.h"
 #include "platform/cuda_emulated/tensor_map.h"
+#include "platform/cuda_emulated/vector_types.h"
 
 // ---- Types ----------------------------------------------------------------------------------------------------------
 
