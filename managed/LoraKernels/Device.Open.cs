@@ -34,6 +34,36 @@ public sealed partial class Device
         return new Device(kind, index, isa);
     }
 
+    /// <summary>
+    /// Opens a device where the host engine works: in the CUDA context of one of its streams, which becomes the
+    /// <see cref="DefaultStream"/>. An engine's memory can be used on such a device, and need not be on any other:
+    /// <see cref="Open(string)"/> takes the calling thread's current context, or else the primary one, and engines may
+    /// have their own. Open one device for each context; tensors and weights do not go from one to the other.
+    /// </summary>
+    /// <param name="name">The stream's device, such as <c>cuda:1</c>; see <see cref="Open(string)"/>.</param>
+    /// <param name="nativeStream">
+    /// A <c>CUstream</c> of its own, not a default stream. It stays the engine's; stream and context must outlive the
+    /// device and everything that is made on it.
+    /// </param>
+    /// <param name="owner">
+    /// The engine's object that destroys the stream when it is collected; the device, and what is made on it, keep it
+    /// from that. Null where there is none.
+    /// </param>
+    /// <exception cref="ArgumentException">
+    /// No such name, or <paramref name="nativeStream"/> is a default stream.
+    /// </exception>
+    /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
+    /// <exception cref="LoraKernelsException">
+    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: the stream is of another device, or the device a CPU;
+    /// <see cref="LoraKernelsStatus.DeviceUnavailable"/>: there is no such device here, and why.
+    /// </exception>
+    public static Device OpenOnStream(string name, nint nativeStream, object? owner = null)
+    {
+        (DeviceKind kind, int index, CpuIsa isa) = ParseName(name);
+        RequireOwnStream(nativeStream);
+        return new Device(kind, index, isa, nativeStream, owner);
+    }
+
     /// <summary>Opens the CPU.</summary>
     /// <param name="isa">The code path.</param>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>

@@ -10,11 +10,13 @@ namespace LoraKernels;
 public sealed partial class Device : IDisposable
 {
     private readonly lk_cpu_isa _isa;
+    private readonly bool _isOnHostStream;
 
-    private Device(DeviceKind kind, int index, CpuIsa isa)
+    private Device(DeviceKind kind, int index, CpuIsa isa, nint nativeStream = 0, object? owner = null)
     {
         _isa = (lk_cpu_isa)isa;
-        ContextHandle context = CreateContext(kind, index, _isa, 0, nameof(Device));
+        _isOnHostStream = nativeStream != 0;
+        ContextHandle context = CreateContext(kind, index, _isa, nativeStream, owner, nameof(Device));
         try
         {
             Info = Describe(context);
@@ -51,25 +53,45 @@ public sealed partial class Device : IDisposable
     }
 
     /// <summary>A stream of its own, for one more thread. Dispose it when done.</summary>
+    /// <exception cref="InvalidOperationException">
+    /// The device was opened by <see cref="OpenOnStream"/>: all of its streams are the host engine's.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="LoraKernelsException">
     /// <see cref="LoraKernelsStatus.OutOfMemory"/> or <see cref="LoraKernelsStatus.DeviceUnavailable"/>.
     /// </exception>
-    public DeviceStream CreateStream() => BorrowStream(0);
+    public DeviceStream CreateStream()
+    {
+        // A stream that is made without one to borrow lands in the CUDA context that the calling thread happens to have.
+        if (_isOnHostStream)
+        {
+            throw new InvalidOperationException(
+                "the device works in the CUDA context of the host engine, where the engine makes the streams; make one "
+                + "there and borrow it with BorrowStream");
+        }
+        return AddStream(0, null);
+    }
 
     /// <summary>
     /// A stream that enqueues on a stream of the host engine. That one stays the engine's, and must outlive this one.
     /// </summary>
-    /// <param name="nativeStream">A <c>CUstream</c>; 0 makes a new stream.</param>
+    /// <param name="nativeStream">
+    /// A <c>CUstream</c> of its own, in the CUDA context that the device works in; not a default stream.
+    /// </param>
+    /// <param name="owner">
+    /// The engine's object that destroys the stream when it is collected; this stream keeps it from that. Null where
+    /// there is none.
+    /// </param>
+    /// <exception cref="ArgumentException"><paramref name="nativeStream"/> is a default stream.</exception>
     /// <exception cref="ObjectDisposedException">The device is disposed.</exception>
     /// <exception cref="LoraKernelsException">
-    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: the device is a CPU, which has no native streams.
+    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: the device is a CPU, which has no native streams, or another
+    /// one than the stream's.
     /// </exception>
-    public DeviceStream BorrowStream(nint nativeStream)
+    public DeviceStream BorrowStream(nint nativeStream, object? owner = null)
     {
-        using var alive = new Lease(DefaultStream.Handle);
-        ContextHandle context = CreateContext(Info.Kind, Info.Index, _isa, nativeStream, nameof(DeviceStream));
-        return new DeviceStream(this, context, isDefault: false);
+        RequireOwnStream(nativeStream);
+        return AddStream(nativeStream, owner);
     }
 
     /// <summary>Uninitialised device memory for a matrix, rows one after the other.</summary>
@@ -137,11 +159,33 @@ public sealed partial class Device : IDisposable
         };
 
     /// <summary>Whether memory of one is memory of the other.</summary>
+    // A host engine's CUDA context has memory of its own, and which one that is only the engine knows.
     internal bool IsSamePlaceAs(Device other) =>
-        ReferenceEquals(this, other) || (Info.Kind == other.Info.Kind && Info.Index == other.Info.Index);
+        ReferenceEquals(this, other)
+        || (Info.Kind == other.Info.Kind && Info.Index == other.Info.Index
+            && !_isOnHostStream && !other._isOnHostStream);
+
+    // 1 and 2 are CUDA's handles of its legacy and per-thread default streams.
+    private static void RequireOwnStream(nint nativeStream)
+    {
+        if (nativeStream is 0 or 1 or 2)
+        {
+            throw new ArgumentException(
+                $"nativeStream is {nativeStream}, one of CUDA's default streams; allowed are those that were created, "
+                + "by cuStreamCreate or the like",
+                nameof(nativeStream));
+        }
+    }
+
+    private DeviceStream AddStream(nint nativeStream, object? owner)
+    {
+        using var alive = new Lease(DefaultStream.Handle);
+        ContextHandle context = CreateContext(Info.Kind, Info.Index, _isa, nativeStream, owner, nameof(DeviceStream));
+        return new DeviceStream(this, context, isDefault: false);
+    }
 
     private static unsafe ContextHandle CreateContext(
-        DeviceKind kind, int index, lk_cpu_isa isa, nint nativeStream, string publicName)
+        DeviceKind kind, int index, lk_cpu_isa isa, nint nativeStream, object? owner, string publicName)
     {
         var options = new lk_context_options
         {
@@ -154,7 +198,7 @@ public sealed partial class Device : IDisposable
         };
         lk_context* context;
         NativeCall.Check(NativeMethods.lk_context_create(&options, &context));
-        return new ContextHandle(context, publicName);
+        return new ContextHandle(context, publicName, owner);
     }
 
     private static unsafe DeviceInfo Describe(ContextHandle handle)

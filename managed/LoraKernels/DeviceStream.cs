@@ -174,8 +174,11 @@ public sealed class DeviceStream : IDisposable
     {
         if (!Device.IsSamePlaceAs(place))
         {
-            throw new ArgumentException(
-                $"{argument} is on {place}, the stream on {Device}; both must be on one device", argument);
+            string both = place.ToString() == Device.ToString()
+                ? $"{argument} and the stream are both on {place}, but in different CUDA contexts of it (see "
+                    + "Device.OpenOnStream); both must be of one Device"
+                : $"{argument} is on {place}, the stream on {Device}; both must be on one device";
+            throw new ArgumentException(both, argument);
         }
     }
 

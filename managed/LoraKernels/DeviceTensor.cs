@@ -45,7 +45,7 @@ public abstract class DeviceTensor : IDisposable
     /// </summary>
     public nint Data { get; }
 
-    /// <summary>The handle that keeps the memory; null where the host engine does.</summary>
+    /// <summary>The handle that keeps the memory, or its owner; null where the host engine does by itself.</summary>
     private protected NativeHandle? Memory => _memory;
 
     /// <summary>

@@ -55,8 +55,8 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
     public DeviceTensor<T> SliceColumns(long start, long count) => Slice(0, Rows, start, count);
 
     /// <summary>
-    /// A view of memory that the host engine owns. The memory must stay valid for as long as the view is used;
-    /// disposing the view frees nothing.
+    /// A view of memory that the host engine owns. The memory must stay valid for as long as the view, slices of it and
+    /// graphs with it are used; disposing the view frees nothing.
     /// </summary>
     /// <param name="device">Where the memory is.</param>
     /// <param name="data">
@@ -66,6 +66,10 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
     /// <param name="rows">Rows, 0 or more.</param>
     /// <param name="columns">Columns, 0 or more.</param>
     /// <param name="rowStride">Elements from one row to the next, <paramref name="columns"/> or more.</param>
+    /// <param name="owner">
+    /// The engine's object that frees the memory when it is collected; the view, its slices and graphs keep it from that
+    /// until they are disposed. Null where there is none.
+    /// </param>
     /// <exception cref="ArgumentException">
     /// <paramref name="data"/> is 0 with elements, or misaligned.
     /// </exception>
@@ -74,7 +78,8 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
     /// </exception>
     /// <exception cref="NotSupportedException"><typeparamref name="T"/> is another type.</exception>
     [SuppressMessage("Design", "CA1000", Justification = "Nothing in the arguments has the element type.")]
-    public static DeviceTensor<T> Borrow(Device device, nint data, long rows, long columns, long rowStride)
+    public static DeviceTensor<T> Borrow(
+        Device device, nint data, long rows, long columns, long rowStride, object? owner = null)
     {
         ArgumentNullException.ThrowIfNull(device);
         int size = DTypes.Of<T>().Size();
@@ -89,7 +94,8 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
                 string.Create(CultureInfo.InvariantCulture, $"data is 0x{data:x}, not a multiple of {size} bytes"),
                 nameof(data));
         }
-        return new DeviceTensor<T>(device, null, data, rows, columns, rowStride);
+        BorrowedHandle? hold = owner is null ? null : new BorrowedHandle(owner);
+        return new DeviceTensor<T>(device, hold, data, rows, columns, rowStride);
     }
 
     /// <summary>Type, shape and place, such as "Half [32, 4096] on cpu:portable".</summary>

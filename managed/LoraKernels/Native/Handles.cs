@@ -6,9 +6,16 @@ namespace LoraKernels.Native;
 // native handle answers "removed adapter" for as long as the batch can be set.
 
 /// <summary>Owns an lk_context, and the workspace that the context was told to use.</summary>
-internal sealed unsafe class ContextHandle(lk_context* context, string publicName) : NativeHandle(publicName, context)
+internal sealed unsafe class ContextHandle(lk_context* context, string publicName, object? streamOwner)
+    : NativeHandle(publicName, context)
 {
     private BufferHandle? _workspace;
+
+    /// <summary>
+    /// What keeps a borrowed stream, and through it the CUDA context that everything made here lies in: so also after
+    /// this handle is closed.
+    /// </summary>
+    public object? StreamOwner => streamOwner;
 
     /// <summary>The workspace that the context was told to use, if that is a buffer.</summary>
     public BufferHandle? Workspace => _workspace;
@@ -62,6 +69,21 @@ internal sealed unsafe class BufferHandle(lk_buffer* buffer, string publicName) 
             created.Dispose();
             throw;
         }
+    }
+}
+
+/// <summary>A view's hold on the object of the host engine that owns its memory.</summary>
+internal sealed unsafe class BorrowedHandle(object owner) : NativeHandle(nameof(DeviceTensor), null)
+{
+    /// <summary>Not collected while this handle is in use, by a slice or a graph as well.</summary>
+    public object? Owner { get; private set; } = owner;
+
+    protected override lk_status Destroy(void* pointer) => lk_status.LK_OK;
+
+    protected override void ReleaseDependencies()
+    {
+        Owner = null;
+        base.ReleaseDependencies();
     }
 }
 

@@ -1,5 +1,6 @@
 using LoraKernels.Interop;
 using NUnit.Framework;
+using NUnit.Framework.Constraints;
 
 namespace LoraKernels.Tests.Api;
 
@@ -113,6 +114,35 @@ public sealed class DeviceTests
         using Device device = Device.OpenCpu();
 
         Assert.That(() => device.BorrowStream(0x1000), Fails.With(LoraKernelsStatus.InvalidArgument));
+        Assert.That(
+            () => Device.OpenOnStream("cpu:portable", 0x1000), Fails.With(LoraKernelsStatus.InvalidArgument));
+    }
+
+    // The default streams wait for others and cannot be captured, and 0 is what an engine gives by accident.
+    [TestCase(0)]
+    [TestCase(1)]
+    [TestCase(2)]
+    public void DefaultStreamsAreNotBorrowed(int stream)
+    {
+        using Device device = Device.OpenCpu();
+
+        Assert.That(() => device.BorrowStream(stream), Refused());
+        Assert.That(() => Device.OpenOnStream("cuda", stream), Refused());
+
+        IResolveConstraint Refused() =>
+            Throws.ArgumentException.With.Property("ParamName").EqualTo("nativeStream")
+                .And.Message.Contains($"nativeStream is {stream}, one of CUDA's default streams");
+    }
+
+    [Test]
+    public void DeviceOfAStreamIsNamedLikeAnyOther()
+    {
+        int missing = Device.Enumerate(DeviceKind.Cuda).Count;
+
+        Assert.That(() => Device.OpenOnStream("gpu", 0x1000), Throws.ArgumentException.With.Message.Contains("'gpu'"));
+        Assert.That(() => Device.OpenOnStream(null!, 0x1000), Throws.ArgumentNullException);
+        Assert.That(
+            () => Device.OpenOnStream($"cuda:{missing}", 0x1000), Fails.With(LoraKernelsStatus.DeviceUnavailable));
     }
 
     // Memory, tables and batches may be had from any thread; only operations are for one thread at a time.

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using NUnit.Framework;
 
 namespace LoraKernels.Tests.Api;
@@ -154,6 +156,23 @@ public sealed class TensorTests
     }
 
     [Test]
+    public void ViewsKeepTheOwnerOfTheirMemory()
+    {
+        DeviceTensor<float> view = BorrowOwned(out WeakReference owner);
+        DeviceTensor<float> slice = view.SliceRows(1, 1);
+        DeviceTensor<float> part = slice.SliceColumns(0, 1);
+
+        view.Dispose();
+        slice.Dispose();
+        Assert.That(IsCollected(owner), Is.False);
+        Assert.That(part.ToArray(), Is.EqualTo(new float[] { 3 }));
+
+        part.Dispose();
+        Assert.That(IsCollected(owner));
+        GC.KeepAlive((view, slice, part));
+    }
+
+    [Test]
     public void BorrowedMemoryIsDescribedInFull()
     {
         Assert.That(
@@ -198,6 +217,25 @@ public sealed class TensorTests
 
         Assert.That(() => tensor.ToArray(), Fails.AsDisposed(nameof(Device)));
         Assert.That(tensor.ToArray(other.DefaultStream), Is.EqualTo(new float[] { 1, 2 }));
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private DeviceTensor<float> BorrowOwned(out WeakReference owner)
+    {
+        float[] memory = GC.AllocateArray<float>(6, pinned: true);
+        for (int i = 0; i < memory.Length; i++)
+            memory[i] = i;
+        owner = new WeakReference(memory);
+        nint data = Marshal.UnsafeAddrOfPinnedArrayElement(memory, 0);
+        return DeviceTensor<float>.Borrow(_device, data, 2, 2, 3, memory);
+    }
+
+    private static bool IsCollected(WeakReference owner)
+    {
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
+        GC.Collect();
+        return !owner.IsAlive;
     }
 
     private DeviceTensor<float> Numbered(int rows, int columns) =>
