@@ -43,7 +43,8 @@ lk_status lk_context_destroy(lk_context* context) {
         if (context == nullptr) return;
         std::unique_ptr<lk_context> owner;
         const ContextLock lock(context);
-        owner.reset(context);
+        owner.reset(context);  // freed even if the device fails
+        lock->backend->drop_capture();
         lock->backend->synchronize();
     });
 }

@@ -49,6 +49,8 @@ class Backend {
     // Between the two, operations are recorded instead of run.
     virtual void begin_capture() = 0;
     virtual std::unique_ptr<Recording> end_capture() = 0;
+    // Ends a recording under way, if there is one, without its result.
+    virtual void drop_capture() = 0;
     virtual void launch(const Recording& recording) = 0;
 
     // Fills device memory: `write` gets as many bytes that the host can write. Complete when it returns.

@@ -11,7 +11,7 @@ inline bool is_empty(const lk_matrix& matrix) {
 
 // Start of a row, which must exist.
 template <class T>
-T* row_of(const lk_matrix& matrix, int64_t row) {
+constexpr T* row_of(const lk_matrix& matrix, int64_t row) {
     return static_cast<T*>(matrix.data) + row * matrix.row_stride;
 }
 

@@ -21,6 +21,7 @@ class CpuBackend final : public Backend {
     void* stream() const override { return nullptr; }
     void begin_capture() override;
     std::unique_ptr<Recording> end_capture() override;
+    void drop_capture() override {}
     void launch(const Recording& recording) override;
     void fill(void* memory, int64_t bytes, const std::function<void(char* out)>& write) override;
     void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) override;

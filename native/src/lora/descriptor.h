@@ -20,12 +20,14 @@ constexpr int64_t rank_tiles(int64_t rank) {
 struct LoraDescriptor {
     const void* a;
     const void* b;
+    int64_t first_column;  // of the slice
+    int64_t columns;
     float scale;
     int32_t rank;  // 0: the adapter does not change this slice
     lk_dtype a_dtype;
     lk_dtype b_dtype;
     int32_t finite;  // no element of A or B is infinite or NaN
-    int32_t reserved;
+    uint32_t reserved;
 };
 
 }  // namespace lk

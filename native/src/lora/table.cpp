@@ -198,7 +198,9 @@ std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_
         adapter->factors.push_back({rank, in, out, f.scale, f.a.dtype, f.b.dtype, finite,
                                     tiles_at(a, rank, in, f.a.dtype), tiles_at(b, rank, out, f.b.dtype)});
         if (has_descriptors) {
-            descriptors[size_t(slice)] = {a, b, f.scale, int32_t(rank), f.a.dtype, f.b.dtype, finite ? 1 : 0, 0};
+            const int64_t first_column = modules_[size_t(f.module)].slices[size_t(f.slice)].offset;
+            descriptors[size_t(slice)] = {a,         b,         first_column, out, f.scale, int32_t(rank),
+                                          f.a.dtype, f.b.dtype, finite,       0};
         }
     }
     for (const LoraModule& module : modules_) {

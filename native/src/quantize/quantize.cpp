@@ -69,6 +69,19 @@ void quantize_scales(const std::vector<float>& absmax, lk_weight_tensors& tensor
 
 }  // namespace
 
+void write_scales(const std::vector<float>& absmax, lk_weight_tensors& tensors) {
+    if (tensors.outer_group_size != 0) {
+        quantize_scales(absmax, tensors);
+    } else if (!absmax.empty()) {
+        std::memcpy(tensors.scales.data, absmax.data(), absmax.size() * sizeof(float));
+    }
+}
+
+void fail_not_finite(const lk_matrix& w, int64_t index, float value) {
+    fail(LK_INVALID_ARGUMENT, "w[%lld, %lld]: is %g; only finite weights can be quantized",
+         static_cast<long long>(index / w.columns), static_cast<long long>(index % w.columns), double(value));
+}
+
 void quantize(const lk_matrix& w, lk_weight_tensors& tensors) {
     const int64_t weights = w.rows * w.columns;
     const int64_t groups = divide_up(weights, tensors.group_size);
@@ -92,15 +105,9 @@ void quantize(const lk_matrix& w, lk_weight_tensors& tensors) {
     if (first_bad < weights) {
         float value = 0;
         read_flat(w, first_bad, 1, &value);
-        fail(LK_INVALID_ARGUMENT, "w[%lld, %lld]: is %g; only finite weights can be quantized",
-             static_cast<long long>(first_bad / w.columns), static_cast<long long>(first_bad % w.columns),
-             double(value));
+        fail_not_finite(w, first_bad, value);
     }
-    if (tensors.outer_group_size != 0) {
-        quantize_scales(absmax, tensors);
-    } else if (!absmax.empty()) {
-        std::memcpy(tensors.scales.data, absmax.data(), absmax.size() * sizeof(float));
-    }
+    write_scales(absmax, tensors);
 }
 
 }  // namespace lk::cpu

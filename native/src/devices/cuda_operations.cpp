@@ -1,0 +1,176 @@
+// The operations of a CUDA device.
+#include <algorithm>
+#include <cmath>
+
+#include "core/matrix.h"
+#include "dequantize/cuda/dequantize.h"
+#include "devices/cuda_backend.h"
+#include "linear/cuda/linear.h"
+#include "lora/cuda/lora.h"
+#include "quantize/cuda/quantize.h"
+#include "quantize/quantize.h"
+
+namespace lk::cuda {
+
+class CudaBackend::BatchInUse {
+  public:
+    BatchInUse(CudaBackend& backend, const BatchPlan& plan) {
+        if (backend.stream_.capturing()) {
+            backend.recorded_batches_.push_back(plan.storage);
+        } else {
+            use_.emplace(static_cast<CudaBatch&>(*plan.storage), backend.stream_);
+        }
+    }
+
+  private:
+    std::optional<CudaBatch::Use> use_;
+};
+
+namespace {
+
+const CudaBatch& batch_of(const BatchPlan& plan) {
+    return static_cast<const CudaBatch&>(*plan.storage);
+}
+
+Adapters adapters_without_values(const BatchPlan& plan, int32_t module_index) {
+    const LoraModule& module = plan.table->module(module_index);
+    Adapters adapters;
+    adapters.plan = batch_of(plan).plan();
+    adapters.first_slice = module.first_slice;
+    adapters.slice_count = int32_t(module.slices.size());
+    return adapters;
+}
+
+void use_matrix(Adapters& adapters, const lk_matrix& s) {
+    adapters.by_tiles = false;
+    adapters.values = static_cast<float*>(s.data);
+    adapters.value_rows = s.rows;
+    adapters.value_stride = s.row_stride;
+}
+
+int64_t values_bytes(int64_t rank_tiles) {
+    return rank_tiles * kRankTile * int64_t(sizeof(float));
+}
+
+}  // namespace
+
+// By capacity, not by what the plan holds now: a later content may need more.
+Adapters CudaBackend::adapters_of(const BatchPlan& plan, int32_t module, Workspace& workspace) const {
+    Adapters adapters = adapters_without_values(plan, module);
+    workspace.set_fixed(stream_.capturing());
+    adapters.values =
+        reinterpret_cast<float*>(workspace.reserve(values_bytes(batch_of(plan).capacities().max_rank_tiles)));
+    return adapters;
+}
+
+// What is recorded is launched for whatever the batch may hold.
+int64_t CudaBackend::items_of(const BatchPlan& plan) const {
+    return stream_.capturing() ? batch_of(plan).capacities().max_rank_tiles : shrink_items(plan);
+}
+
+int64_t CudaBackend::workspace_bytes(int64_t, int64_t, int64_t, int64_t rank_tiles) const {
+    return values_bytes(rank_tiles);
+}
+
+std::unique_ptr<BatchStorage> CudaBackend::create_batch(const lk_lora_batch_options& capacities) {
+    const CurrentContext current(device_);
+    refuse_while_recording("making a batch");
+    return std::make_unique<CudaBatch>(device_, allocator_, capacities);
+}
+
+void CudaBackend::set_batch(const BatchPlan& plan) {
+    const CurrentContext current(device_);
+    refuse_while_recording("setting a batch");
+    static_cast<CudaBatch&>(*plan.storage).set(plan, stream_);
+}
+
+void CudaBackend::dequantize(const lk_weight& weight, const lk_matrix& y) {
+    const CurrentContext current(device_);
+    cuda::dequantize(stream_, WeightView(weight), y);
+}
+
+void CudaBackend::linear(const LinearArguments& arguments, Workspace& workspace) {
+    const CurrentContext current(device_);
+    const lk_matrix bias = arguments.bias == nullptr ? lk_matrix{} : *arguments.bias;
+    const WeightView weight(arguments.weight);
+    if (arguments.plan == nullptr) {
+        return cuda::linear(stream_, arguments.x, weight, {}, bias, arguments.y);
+    }
+    const Adapters adapters = adapters_of(*arguments.plan, arguments.module, workspace);
+    const BatchInUse use(*this, *arguments.plan);
+    cuda::shrink(stream_, arguments.x, adapters, items_of(*arguments.plan));
+    cuda::linear(stream_, arguments.x, weight, adapters, bias, arguments.y);
+}
+
+void CudaBackend::apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y,
+                        Workspace& workspace) {
+    const CurrentContext current(device_);
+    const Adapters adapters = adapters_of(plan, module, workspace);
+    const BatchInUse use(*this, plan);
+    cuda::shrink(stream_, x, adapters, items_of(plan));
+    cuda::expand(stream_, x, adapters, y);
+}
+
+void CudaBackend::shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s, Workspace&) {
+    if (is_empty(s)) return;
+    const CurrentContext current(device_);
+    Adapters adapters = adapters_without_values(plan, module);
+    use_matrix(adapters, s);
+    const BatchInUse use(*this, plan);
+    cuda::clear(stream_, s);
+    cuda::shrink(stream_, x, adapters, items_of(plan));
+}
+
+void CudaBackend::expand(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y, Workspace&) {
+    if (is_empty(y)) return;
+    const CurrentContext current(device_);
+    Adapters adapters = adapters_without_values(plan, module);
+    use_matrix(adapters, s);
+    const BatchInUse use(*this, plan);
+    cuda::expand_values(stream_, adapters, y);
+}
+
+void CudaBackend::fail_for_group(const lk_matrix& w, int64_t first, int64_t count) {
+    const int64_t size = size_of(w.dtype);
+    std::vector<char> elements(static_cast<size_t>(count * size));
+    for (int64_t done = 0; done < count;) {
+        const int64_t row = (first + done) / w.columns;
+        const int64_t column = (first + done) % w.columns;
+        const int64_t run = std::min(count - done, w.columns - column);
+        download(elements.data() + done * size, static_cast<const char*>(w.data) + (row * w.row_stride + column) * size,
+                 run * size);
+        done += run;
+    }
+    stream_.synchronize();
+    const lk_matrix group{elements.data(), 1, count, count, w.dtype, 0};
+    for (int64_t i = 0; i < count; ++i) {
+        const float value = read(group, 0, i);
+        if (!std::isfinite(value)) cpu::fail_not_finite(w, first + i, value);
+    }
+    fail(LK_INTERNAL, "w: the group of elements from %lld on was found not finite, but each is",
+         static_cast<long long>(first));
+}
+
+void CudaBackend::quantize(const lk_matrix& w, lk_weight_tensors& tensors) {
+    const CurrentContext current(device_);
+    refuse_while_recording("quantizing a weight");
+    const int64_t weights = w.rows * w.columns;
+    const int64_t groups = divide_up(weights, tensors.group_size);
+    if (weights == 0) return cpu::write_scales({}, tensors);
+    const Block codes(allocator_, tensors.codes.size, 256, "quantization");
+    const Block absmax(allocator_, groups * int64_t(sizeof(float)), 256, "quantization");
+    quantize_groups(stream_, w, tensors.group_size, static_cast<uint8_t*>(codes.data()),
+                    static_cast<float*>(absmax.data()));
+    std::vector<float> absmax_of_group(static_cast<size_t>(groups));
+    download(absmax_of_group.data(), absmax.data(), groups * int64_t(sizeof(float)));
+    download(tensors.codes.data, codes.data(), tensors.codes.size);
+    stream_.synchronize();
+    for (int64_t group = 0; group < groups; ++group) {
+        if (std::isfinite(absmax_of_group[size_t(group)])) continue;
+        const int64_t first = group * tensors.group_size;
+        fail_for_group(w, first, std::min(tensors.group_size, weights - first));
+    }
+    cpu::write_scales(absmax_of_group, tensors);
+}
+
+}  // namespace lk::cuda

@@ -1,0 +1,12 @@
+// Quantization to NF4 on a GPU, by bitsandbytes' rules.
+#pragma once
+
+#include "lorakernels.h"
+#include "platform/cuda/stream.h"
+
+namespace lk::cuda {
+
+// Codes of w, two to a byte in flat order, and the absmax of every group: NaN where an element is not finite.
+void quantize_groups(const Stream& stream, const lk_matrix& w, int64_t group_size, uint8_t* codes, float* absmax);
+
+}  // namespace lk::cuda
