@@ -290,9 +290,9 @@ def _bind(function: Callable[..., float], *arguments: Any) -> Callable[[], float
     return lambda: function(*arguments)
 
 
-def run(library: Library, kind: DeviceKind, plain: bool) -> int:
-    """Runs all cases; the number of failures."""
-    reference, with_torch = (Plain(), False) if plain else best()
+def run(library: Library, kind: DeviceKind, large: bool) -> int:
+    """Runs all cases; the number of failures. Large shapes need torch."""
+    reference, with_torch = best() if large else (Plain(), False)
     shapes = SMALL + LARGE if with_torch else SMALL
     passed = failed = 0
     with Context(library, kind) as context:
@@ -325,10 +325,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--device", choices=[kind.name.lower() for kind in DeviceKind], required=True
     )
-    parser.add_argument("--plain", action="store_true", help="small shapes, without torch")
+    parser.add_argument("--large", action="store_true", help="large shapes too, if torch is here")
     options = parser.parse_args(arguments)
     return (
-        1 if run(Library(options.library), DeviceKind[options.device.upper()], options.plain) else 0
+        1 if run(Library(options.library), DeviceKind[options.device.upper()], options.large) else 0
     )
 
 

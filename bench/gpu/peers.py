@@ -16,6 +16,8 @@ Call = Callable[[], Any]
 class Peers:
     """`copies` weights of one shape, and adapters for each of them, on one stream."""
 
+    device = "cuda"
+
     def __init__(self, torch: Any, stream: Any, shape: tuple[int, int], copies: int):
         self.torch = torch
         self.stream = stream
@@ -24,11 +26,13 @@ class Peers:
 
     def random(self, *size: int, dtype: Any = None) -> Any:
         dtype = dtype or self.torch.float16
-        return self.torch.randn(*size, device="cuda", dtype=dtype) * 0.05
+        return self.torch.randn(*size, device=self.device, dtype=dtype) * 0.05
 
     def capture(self, subject: str, calls: Sequence[Call]) -> Work:
         """All calls as one graph. Warmed up before: libraries allocate and choose at first."""
         torch = self.torch
+        # The matrices were filled on another stream.
+        torch.cuda.synchronize()
         with torch.cuda.stream(self.stream):
             calls[0]()
         self.stream.synchronize()
@@ -68,7 +72,9 @@ class Peers:
         operators = torch.ops.aten
         weights = []
         for _ in range(calls):
-            codes = torch.randint(0, 256, (self.n, self.k // 2), device="cuda", dtype=torch.uint8)
+            codes = torch.randint(
+                0, 256, (self.n, self.k // 2), device=self.device, dtype=torch.uint8
+            )
             weights.append(operators._convert_weight_to_int4pack(codes, 8))
         scales = self.random(self.k // group, self.n, 2, dtype=torch.bfloat16)
         return self.capture(
@@ -123,7 +129,7 @@ class Peers:
         x = self.random(len(assignment), self.k, dtype=torch.bfloat16)
         y = self.random(len(assignment), self.n, dtype=torch.bfloat16)
         counts = [list(assignment).count(adapter) for adapter in range(adapters)]
-        ends = torch.tensor(counts, device="cuda").cumsum(0).to(torch.int32)
+        ends = torch.tensor(counts, device=self.device).cumsum(0).to(torch.int32)
 
         def call(a: Any, b: Any) -> None:
             s = torch._grouped_mm(x, a.transpose(1, 2), offs=ends)
@@ -154,7 +160,7 @@ class Peers:
         for row, adapter in enumerate(assignment):
             rows[adapter].append(row)
         return [
-            (adapter, self.torch.tensor(each, device="cuda"))
+            (adapter, self.torch.tensor(each, device=self.device))
             for adapter, each in enumerate(rows)
             if each
         ]

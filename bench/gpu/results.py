@@ -89,8 +89,8 @@ def markdown(report: Report, plots: dict[str, str]) -> str:
         "",
         "Microseconds for one call, median of alternating rounds (least … most). Weights and",
         "adapters rotate through more memory than the L2 cache holds. Limit: what the measured",
-        "bandwidth and peak allow for the bytes and operations that the case needs; in brackets the",
-        "share that was reached.",
+        "bandwidth and peak allow for the bytes and operations that the case needs; in brackets",
+        "the share that was reached.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -53,11 +53,15 @@ _DENSE = {
 }
 
 
-def dense(rng: random.Random, count: int, dtype: DType, shift: int = 0) -> bytes:
-    """Numbers of both signs, magnitudes in [1/8, 2) * 2^shift, with the dtype's full precision."""
+def dense(
+    rng: random.Random, count: int, dtype: DType, shift: int = 0, signed: bool = True
+) -> bytes:
+    """Numbers with magnitudes in [1/8, 2) * 2^shift and the dtype's full precision."""
     common, chosen, exponent = _DENSE[dtype]
     common += shift << exponent
     size = dtype.size
+    if not signed:
+        chosen &= (1 << (8 * size - 1)) - 1
 
     def repeat(word: int) -> int:
         return int.from_bytes(word.to_bytes(size, "little") * count, "little")
@@ -78,7 +82,7 @@ def nf4(rng: random.Random, n: int, k: int, group: int = 64, nested: bool = True
         parts["outer_table"] = encode(table, DType.F32)
         parts["outer_scales"] = encode([rng.uniform(0.5, 1.0) for _ in range(outer)], DType.F32)
     else:
-        parts["scales"] = encode([rng.uniform(0.5, 2.0) for _ in range(groups)], DType.F32)
+        parts["scales"] = dense(rng, groups, DType.F32, signed=False)
     view = abi.WeightTensors(
         format=Format.BNB_NF4,
         out_features=n,
