@@ -1,0 +1,27 @@
+// How the emulated device behaves.
+#pragma once
+
+#include <cstdint>
+
+namespace lk::emulated {
+
+enum class Rounding {
+    exact,      // sums of products in double precision, rounded once
+    truncating  // addends aligned to the largest exponent, what lies below dropped
+};
+
+struct Options {
+    uint64_t seed = 1;        // of every order and moment that CUDA leaves open
+    uint32_t preemption = 0;  // n: a warp gives way after 1 of n collectives; 0: only where it must wait
+    Rounding rounding = Rounding::exact;
+    bool checked = true;  // races, uninitialised reads and the like are looked for
+
+    // What can be resident at once decides which blocks may wait for each other.
+    uint32_t multiprocessors = 4;
+    uint32_t threads_per_multiprocessor = 2048;
+    uint32_t blocks_per_multiprocessor = 32;
+    uint32_t shared_per_multiprocessor = 228 * 1024;
+    uint32_t shared_per_block = 227 * 1024;
+};
+
+}  // namespace lk::emulated
