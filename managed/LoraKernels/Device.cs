@@ -62,7 +62,7 @@ public sealed partial class Device : IDisposable
     /// </exception>
     public DeviceStream CreateStream()
     {
-        // A stream that is made without one to borrow lands in the CUDA context that the calling thread happens to have.
+        // With no stream to borrow it would land in whatever CUDA context the calling thread has.
         if (_isOnHostStream)
         {
             throw new InvalidOperationException(

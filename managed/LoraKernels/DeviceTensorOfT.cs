@@ -67,8 +67,8 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
     /// <param name="columns">Columns, 0 or more.</param>
     /// <param name="rowStride">Elements from one row to the next, <paramref name="columns"/> or more.</param>
     /// <param name="owner">
-    /// The engine's object that frees the memory when it is collected; the view, its slices and graphs keep it from that
-    /// until they are disposed. Null where there is none.
+    /// The engine's object that frees the memory when it is collected; the view, its slices and graphs keep it from
+    /// that until they are disposed. Null where there is none.
     /// </param>
     /// <exception cref="ArgumentException">
     /// <paramref name="data"/> is 0 with elements, or misaligned.
