@@ -9,15 +9,17 @@ set(LORAKERNELS_CUDA_ARCHITECTURES "80-real;86-real;89-real;90a-real;90-virtual"
 
 # Where toolkits install themselves, and where fetch-cuda puts one.
 function(find_nvcc result)
-    find_program(nvcc nvcc NO_CACHE
+    # A variable that is set already, even to nothing, would end the search.
+    unset(found)
+    find_program(found nvcc NO_CACHE
         HINTS ENV CUDACXX ENV CUDA_HOME ENV CUDA_PATH
         PATHS $ENV{XDG_CACHE_HOME}/lorakernels/cuda $ENV{HOME}/.cache/lorakernels/cuda
               /usr/local/cuda /opt/cuda
         PATH_SUFFIXES bin)
     if(DEFINED ENV{CUDACXX} AND EXISTS "$ENV{CUDACXX}")
-        set(nvcc "$ENV{CUDACXX}")
+        set(found "$ENV{CUDACXX}")
     endif()
-    set(${result} "${nvcc}" PARENT_SCOPE)
+    set(${result} "${found}" PARENT_SCOPE)
 endfunction()
 
 # Why this nvcc cannot be used, or an empty string.

@@ -1,4 +1,4 @@
-"""The peers compute what they claim: on the CPU, without graphs; skipped where there is no torch."""
+"""The peers compute what they claim: on the CPU, without graphs; skipped where torch is missing."""
 
 from __future__ import annotations
 
