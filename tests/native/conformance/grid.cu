@@ -37,8 +37,8 @@ void check_programmatic(Bench& bench) {
     expect_equal("after six launches", values[0].read(), expected);
 }
 
-// The first warpgroup gives registers up, the second takes them; both compute.
-__global__ void __launch_bounds__(2 * threads, 1) registers_kernel(const uint32_t* values, uint32_t* results) {
+// The first warpgroup gives registers up, the two others take them; all compute.
+__global__ void __launch_bounds__(3 * threads, 1) registers_kernel(const uint32_t* values, uint32_t* results) {
 #if LK_HAS_WGMMA
     if (threadIdx.x < threads) {
         registers_decrease<40>();
@@ -53,12 +53,12 @@ __global__ void __launch_bounds__(2 * threads, 1) registers_kernel(const uint32_
 }
 
 void check_registers(Bench& bench) {
-    const auto values = random_values<uint32_t>(bench, 2 * threads, 0, 0xffffffff);
+    const auto values = random_values<uint32_t>(bench, 3 * threads, 0, 0xffffffff);
     std::vector<uint32_t> expected(values.size());
     for (size_t i = 0; i < values.size(); ++i) expected[i] = i < threads ? values[i] + 1 : values[i] * 2;
     const auto device_values = bench.copy(values);
     const auto results = bench.zeros<uint32_t>(expected.size());
-    bench.launch({.threads = 2 * threads}, registers_kernel, device_values.data(), results.data());
+    bench.launch({.threads = 3 * threads}, registers_kernel, device_values.data(), results.data());
     expect_equal("results", results.read(), expected);
 }
 
