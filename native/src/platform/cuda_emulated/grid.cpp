@@ -1,4 +1,5 @@
 // Programmatic dependent launches, and registers that warpgroups hand to each other.
+#include <algorithm>
 #include <bit>
 
 #include "platform/cuda_emulated/collective.h"
@@ -29,7 +30,10 @@ void change_body(Warp& warp, uint32_t lanes, void* const* arguments) {
     for (uint32_t lane = 0; lane < warp_size; ++lane) {
         static_cast<RegisterChange*>(arguments[lane])->granted = change.granted;
     }
-    if (!change.granted) return;
+    if (!change.granted) {
+        for (uint32_t i = 0; i < warp_size; ++i) block.waiting_for_registers.push_back(&warp.lanes[i]);
+        return;
+    }
     block.free_registers -= wanted;
     warp.registers = change.registers;
     if (change.increase) return;
@@ -55,8 +59,9 @@ void change_registers(int registers, bool increase, Site site) {
         RegisterChange mine{uint32_t(registers), increase, false};
         collective(name, all_lanes, &mine, site, change_body);
         if (mine.granted) return;
-        lane.block->waiting_for_registers.push_back(&lane);
-        park();
+        // Registers may have come free between the collective and here: this lane is off the list then.
+        auto& waiting = lane.block->waiting_for_registers;
+        while (std::find(waiting.begin(), waiting.end(), &lane) != waiting.end()) park();
     }
 }
 

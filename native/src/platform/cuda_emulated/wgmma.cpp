@@ -216,10 +216,8 @@ void wait_body(Warp& warp, uint32_t lanes, void* const* arguments) {
                   [&](const Warp& other) { all_issued &= other.wgmma->issued >= state.operations.retired + due; });
     }
     for (uint32_t lane = 0; lane < warp_size; ++lane) static_cast<Wait*>(arguments[lane])->done = all_issued;
-    if (!all_issued) {
-        state.waiting = 0;
-        return;
-    }
+    state.waiting = all_issued ? 0 : lanes;
+    if (!all_issued) return;
     complete(warp, due);
     state.operations.retire(pending);
 }
@@ -275,9 +273,9 @@ void wgmma_wait(int pending, Site site) {
         Wait mine{size_t(pending), false};
         collective("wgmma_wait", all_lanes, &mine, site, wait_body);
         if (mine.done) return;
+        // The other warps may have come between the collective and here: they have taken this lane off the list then.
         Lane& lane = *current_lane;
-        lane.warp->wgmma->waiting |= lane.bit();
-        park();
+        while (lane.warp->wgmma->waiting & lane.bit()) park();
     }
 }
 

@@ -18,7 +18,7 @@ constexpr uint32_t words = 128;  // of a tile
 constexpr uint32_t tile_bytes = words * 4;
 constexpr uint32_t warps = 2;
 
-struct Warp {
+struct alignas(16) Warp {
     uint32_t ring[stages][words];
     uint32_t staging[words];
     uint64_t full[stages];

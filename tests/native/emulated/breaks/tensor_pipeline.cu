@@ -4,9 +4,9 @@
 namespace lk::breaks {
 namespace {
 
-// A row-major matrix of elements of this size, and boxes of 64 rows.
+// A row-major matrix of elements of this size.
 emulated::TensorMap map_of(void* data, uint32_t element_bytes, int rows, int columns, uint32_t box_columns,
-                           uint32_t swizzle_bytes) {
+                           uint32_t box_rows, uint32_t swizzle_bytes) {
     emulated::TensorMap map{};
     map.data = data;
     map.rank = 2;
@@ -16,7 +16,7 @@ emulated::TensorMap map_of(void* data, uint32_t element_bytes, int rows, int col
     map.strides[0] = element_bytes;
     map.strides[1] = static_cast<uint64_t>(columns) * element_bytes;
     map.box[0] = box_columns;
-    map.box[1] = tensor_pipeline::tile;
+    map.box[1] = box_rows;
     map.swizzle_bytes = swizzle_bytes;
     map.context = context;
     return map;
@@ -24,19 +24,20 @@ emulated::TensorMap map_of(void* data, uint32_t element_bytes, int rows, int col
 
 template <Bug bug>
 Outcome run_tensor_pipeline(const emulated::Options& options) {
-    constexpr int m = 100, n = 72, k = 328;
-    using tensor_pipeline::tile;
+    constexpr int m = 200, n = 72, k = 328;
+    using tensor_pipeline::tile, tensor_pipeline::tile_m;
     static const Matrix a_values(m, k, 3), b_values(n, k, 4);
     static const std::vector<float> expected = product(a_values, b_values);
     const DeviceArray<uint16_t> a(a_values.halves), b(b_values.halves);
     const DeviceArray<float> c(size_t(m * n));
     Outcome outcome;
     run(outcome, options,
-        {.grid = {(n + tile - 1) / tile, (m + tile - 1) / tile},
+        {.grid = {(n + tile - 1) / tile, (m + tile_m - 1) / tile_m},
          .block = {tensor_pipeline::threads},
          .shared_bytes = sizeof(tensor_pipeline::Shared)},
-        tensor_pipeline::kernel<bug>, map_of(a.data(), 2, m, k, tile, 128), map_of(b.data(), 2, n, k, tile, 128),
-        map_of(c.data(), 4, m, n, tensor_pipeline::store_columns, 0), k);
+        tensor_pipeline::kernel<bug>, map_of(a.data(), 2, m, k, tile, tile_m, 128),
+        map_of(b.data(), 2, n, k, tile, tile, 128), map_of(c.data(), 4, m, n, tensor_pipeline::store_columns, tile, 0),
+        k);
     outcome.wrong_values = !c.equals(expected);
     return outcome;
 }

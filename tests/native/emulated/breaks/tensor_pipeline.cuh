@@ -16,17 +16,19 @@ namespace lk::breaks::tensor_pipeline {
 
 using namespace cuda;
 
-constexpr int tile = 64;  // of M, N and K
+constexpr int tile = 64;  // of N and K, and of M for each multiplying warpgroup
 constexpr int stages = 2;
-constexpr int consumers = 128;
-constexpr int threads = 2 * consumers;  // the second warpgroup copies
+constexpr int warpgroup = 128;
+constexpr int consumers = 2;                          // warpgroups
+constexpr int threads = (consumers + 1) * warpgroup;  // the last one copies
+constexpr int tile_m = consumers * tile;
 constexpr int store_columns = 32;
-constexpr uint32_t operand_bytes = tile * tile * 2;
+constexpr uint32_t stage_bytes = (tile_m + tile) * tile * 2;
 
 struct Shared {
-    uint16_t a[stages][tile * tile];
+    uint16_t a[stages][tile_m * tile];
     uint16_t b[stages][tile * tile];
-    float staging[tile * store_columns];
+    float staging[consumers][tile * store_columns];
 };
 
 struct Barriers {
@@ -42,9 +44,9 @@ __device__ __forceinline__ void produce(Shared& shared, Barriers& barriers, cons
         if constexpr (bug != Bug::no_wait_for_empty) {
             if (step >= stages) mbarrier_wait(&barriers.empty[stage], (step / stages - 1) & 1);
         }
-        uint32_t bytes = 2 * operand_bytes;
-        if constexpr (bug == Bug::too_few_bytes_expected) bytes = operand_bytes;
-        if constexpr (bug == Bug::too_many_bytes_expected) bytes = 2 * operand_bytes + 16;
+        uint32_t bytes = stage_bytes;
+        if constexpr (bug == Bug::too_few_bytes_expected) bytes = stage_bytes - tile * tile * 2;
+        if constexpr (bug == Bug::too_many_bytes_expected) bytes = stage_bytes + 16;
         mbarrier_arrive_expect_tx(&barriers.full[stage], bytes);
         if constexpr (bug == Bug::swapped_coordinates) {
             tensor_load_2d(shared.a[stage], &a, &barriers.full[stage], m0, step * tile);
@@ -56,7 +58,8 @@ __device__ __forceinline__ void produce(Shared& shared, Barriers& barriers, cons
 }
 
 template <Bug bug>
-__device__ __forceinline__ void consume(Shared& shared, Barriers& barriers, float (&sums)[tile / 2], int steps) {
+__device__ __forceinline__ void consume(Shared& shared, Barriers& barriers, float (&sums)[tile / 2], int group,
+                                        int steps) {
     const auto release = [&](int stage) {
         if (lane_id() == 0) mbarrier_arrive(&barriers.empty[stage]);
     };
@@ -75,7 +78,8 @@ __device__ __forceinline__ void consume(Shared& shared, Barriers& barriers, floa
             const auto describe = [&](const uint16_t* operand) {
                 return shared_descriptor(reinterpret_cast<const char*>(operand) + offset, swizzle, 16, 8 * 128);
             };
-            wgmma_m64k16<Half, tile>(sums, describe(shared.a[stage]), describe(shared.b[stage]), step + k > 0);
+            wgmma_m64k16<Half, tile>(sums, describe(shared.a[stage] + group * tile * tile), describe(shared.b[stage]),
+                                     step + k > 0);
         }
         if constexpr (bug != Bug::no_wgmma_commit) wgmma_commit();
         if constexpr (bug == Bug::release_before_wait) release(stage);
@@ -90,24 +94,26 @@ __device__ __forceinline__ void consume(Shared& shared, Barriers& barriers, floa
     wgmma_pin(sums);
 }
 
-// Half of the columns at a time, through one staging buffer.
+// Half of the columns at a time, through one staging buffer for each warpgroup.
 template <Bug bug>
-__device__ __forceinline__ void store(Shared& shared, const TensorMap& c, float (&sums)[tile / 2], int m0, int n0) {
-    const int thread = static_cast<int>(threadIdx.x);
+__device__ __forceinline__ void store(float* staging, const TensorMap& c, float (&sums)[tile / 2], int group, int m0,
+                                      int n0) {
+    const int thread = static_cast<int>(threadIdx.x) % warpgroup;
+    const int barrier = 1 + group;
     const int row = thread / 32 * 16 + thread % 32 / 4;
     for (int first = 0; first < tile; first += store_columns) {
         if constexpr (bug != Bug::staging_overwritten_early) {
             if (thread == 0) bulk_wait_read<0>();
         }
-        barrier_sync(1, consumers);
+        barrier_sync(barrier, warpgroup);
         for (int i = 0; i < store_columns / 2; ++i) {
             const int column = i / 4 * 8 + thread % 4 * 2 + i % 2;
-            shared.staging[(row + i / 2 % 2 * 8) * store_columns + column] = sums[first / 2 + i];
+            staging[(row + i / 2 % 2 * 8) * store_columns + column] = sums[first / 2 + i];
         }
         if constexpr (bug != Bug::no_proxy_fence_before_store) fence_proxy_async_shared();
-        if constexpr (bug != Bug::no_barrier_before_store) barrier_sync(1, consumers);
+        if constexpr (bug != Bug::no_barrier_before_store) barrier_sync(barrier, warpgroup);
         if (thread == 0) {
-            tensor_store_2d(&c, shared.staging, n0 + first, m0);
+            tensor_store_2d(&c, staging, n0 + first, m0);
             if constexpr (bug != Bug::no_commit_of_store) bulk_commit();
         }
     }
@@ -120,11 +126,11 @@ __global__ void __launch_bounds__(threads, 1)
            const __grid_constant__ TensorMap c, int k) {
     LK_DYNAMIC_SHARED(Shared, shared);
     LK_SHARED(Barriers, barriers);
-    const int m0 = static_cast<int>(blockIdx.y) * tile;
+    const int m0 = static_cast<int>(blockIdx.y) * tile_m;
     const int n0 = static_cast<int>(blockIdx.x) * tile;
     const int steps = (k + tile - 1) / tile;
     if (threadIdx.x == 0) {
-        constexpr uint32_t warps = consumers / 32;
+        constexpr uint32_t warps = consumers * warpgroup / 32;
         constexpr uint32_t arrivals = bug == Bug::too_few_arrivals    ? warps - 1
                                       : bug == Bug::too_many_arrivals ? warps + 1
                                                                       : warps;
@@ -135,14 +141,15 @@ __global__ void __launch_bounds__(threads, 1)
         if constexpr (bug != Bug::no_fence_after_init) fence_mbarrier_init();
     }
     if constexpr (bug != Bug::no_barrier_after_init) block_sync();
-    if (threadIdx.x >= consumers) {
+    const int group = static_cast<int>(threadIdx.x) / warpgroup;
+    if (group == consumers) {
         registers_decrease<40>();
-        if (threadIdx.x / 32 == consumers / 32 && elect_one()) produce<bug>(*shared, barriers, a, b, steps, m0, n0);
+        if (threadIdx.x / 32 % 4 == 0 && elect_one()) produce<bug>(*shared, barriers, a, b, steps, m0, n0);
     } else {
         registers_increase<232>();
         float sums[tile / 2] = {};
-        consume<bug>(*shared, barriers, sums, steps);
-        store<bug>(*shared, c, sums, m0, n0);
+        consume<bug>(*shared, barriers, sums, group, steps);
+        store<bug>(shared->staging[group], c, sums, group, m0 + group * tile, n0);
     }
 }
 
