@@ -100,7 +100,12 @@ Device& Device::open(int index) {
 Device& Device::of_stream(cudaStream_t stream, int index) {
     check_index(index);
     CUcontext context = nullptr;
-    check(driver().stream_context(stream, &context), "options.stream: cuStreamGetCtx");
+    const CUresult error = driver().stream_context(stream, &context);
+    if (error == CUDA_ERROR_INVALID_HANDLE || error == CUDA_ERROR_INVALID_CONTEXT) {
+        fail(LK_INVALID_ARGUMENT, "options.stream: is %p, which is no stream of a context that lives",
+             static_cast<void*>(stream));
+    }
+    check(error, "cuStreamGetCtx");
     CUdevice device = -1;
     {
         const CurrentContext current(context);

@@ -15,7 +15,7 @@ class ReleaseGate {
     void pass(std::function<void()> release);
 
   private:
-    std::mutex mutex_;
+    std::recursive_mutex mutex_;  // a host's hook may release more from within a release
     int closed_ = 0;
     std::vector<std::function<void()>> waiting_;
 };
