@@ -27,6 +27,6 @@ struct TensorLayout {
 };
 
 // Two-dimensional for one slice, else three-dimensional. Throws with the layout's values when CUDA refuses it.
-TensorMap make_tensor_map(const TensorLayout& layout);
+[[nodiscard]] TensorMap make_tensor_map(const TensorLayout& layout);
 
 }  // namespace lk::cuda
