@@ -45,8 +45,11 @@ public abstract class DeviceTensor : IDisposable
     /// </summary>
     public nint Data { get; }
 
-    /// <summary>The handle that keeps the memory, or its owner; null where the host engine does by itself.</summary>
-    private protected NativeHandle? Memory => _memory;
+    /// <summary>
+    /// One more handle that keeps the memory, or its owner; null where the host engine does by itself. The caller holds
+    /// a lease.
+    /// </summary>
+    internal SliceHandle? Share() => _memory is null ? null : new SliceHandle(_memory);
 
     /// <summary>
     /// Lets go of the memory: it is freed once no slice and no running call uses it. Memory of the host engine stays.

@@ -36,8 +36,7 @@ public sealed partial class DeviceTensor<T> : DeviceTensor
         nint data = rowCount == 0 || columnCount == 0
             ? Data
             : Data + (nint)((rowStart * RowStride + columnStart) * DType.Size());
-        SliceHandle? share = Memory is null ? null : new SliceHandle(Memory);
-        return new DeviceTensor<T>(Device, share, data, rowCount, columnCount, RowStride);
+        return new DeviceTensor<T>(Device, Share(), data, rowCount, columnCount, RowStride);
     }
 
     /// <summary>Some whole rows of this matrix; see <see cref="Slice"/>.</summary>

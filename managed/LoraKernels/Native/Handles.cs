@@ -87,6 +87,18 @@ internal sealed unsafe class BorrowedHandle(object owner) : NativeHandle(nameof(
     }
 }
 
+/// <summary>Owns a tensor of another engine.</summary>
+internal sealed unsafe class ImportedHandle(DLManagedTensor* tensor) : NativeHandle(nameof(DeviceTensor), tensor)
+{
+    protected override lk_status Destroy(void* pointer)
+    {
+        var managed = (DLManagedTensor*)pointer;
+        if (managed->Deleter != null)
+            managed->Deleter(managed);
+        return lk_status.LK_OK;
+    }
+}
+
 /// <summary>A slice's share of the memory that it is cut from.</summary>
 internal sealed unsafe class SliceHandle(NativeHandle memory) : NativeHandle(nameof(DeviceTensor), null, memory)
 {
