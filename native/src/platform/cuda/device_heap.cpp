@@ -1,25 +1,10 @@
 #include "platform/cuda/device_heap.h"
 
+#include "platform/cuda/capture_mode.h"
 #include "platform/cuda/device.h"
 #include "platform/cuda/status.h"
 
 namespace lk::cuda {
-namespace {
-
-// Allows cudaMalloc and cudaFree on this thread whatever is being captured by whom: neither touches a captured stream.
-class AllowedDuringCapture {
-  public:
-    AllowedDuringCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-    ~AllowedDuringCapture() { cudaThreadExchangeStreamCaptureMode(&mode_); }
-    AllowedDuringCapture(const AllowedDuringCapture&) = delete;
-    AllowedDuringCapture& operator=(const AllowedDuringCapture&) = delete;
-
-  private:
-    cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
-};
-
-}  // namespace
-
 lk_allocator DeviceHeap::allocator() {
     return {
         this,
@@ -42,16 +27,11 @@ void* DeviceHeap::allocate(int64_t bytes) {
     return memory;
 }
 
-// Errors are not reported: called by destructors, and what goes wrong is a lost device whose memory is gone anyway.
-void DeviceHeap::release(void* memory) noexcept {
-    try {
-        device_.release_gate().pass([&device = device_, memory] {
-            const CurrentContext current(device);
-            const AllowedDuringCapture allowed;
-            cudaFree(memory);
-        });
-    } catch (const Error&) {
-    }
+void DeviceHeap::release(void* memory) {
+    device_.release_gate().pass([&device = device_, memory] {
+        const CurrentContext current(device);
+        cudaFree(memory);
+    });
 }
 
 }  // namespace lk::cuda

@@ -18,7 +18,7 @@ class DeviceHeap {
 
   private:
     void* allocate(int64_t bytes);
-    void release(void* memory) noexcept;
+    void release(void* memory);
 
     Device& device_;
 };

@@ -10,12 +10,12 @@ Graph::Graph(Device& device, cudaGraph_t recorded) : device_(device), launched_(
 }
 
 Graph::~Graph() {
-    try {
-        const CurrentContext current(device_);
-        launched_.synchronize();
-        cudaGraphExecDestroy(executable_);
-    } catch (const Error&) {  // a lost device; its graphs are gone with it
-    }
+    auto launched = std::make_shared<const Event>(std::move(launched_));
+    device_.release_gate().pass([&device = device_, launched, executable = executable_] {
+        const CurrentContext current(device);
+        launched->synchronize();
+        cudaGraphExecDestroy(executable);
+    });
 }
 
 void Graph::launch(const Stream& stream) {

@@ -7,7 +7,7 @@
 
 namespace lk::cuda {
 
-// An executable graph. Destroying it waits for its launches.
+// An executable graph. Destroying it waits for its launches, and for the end of captures under way.
 class Graph {
   public:
     Graph(Device& device, cudaGraph_t recorded);

@@ -22,19 +22,32 @@ void* HookAllocator::allocate(int64_t bytes, int64_t alignment) {
     return memory;
 }
 
-// Errors are not reported: called by destructors, and on a lost device nothing runs any more that could use the block.
 void HookAllocator::release(void* memory, int64_t bytes) {
-    device_.release_gate().pass([this, memory, bytes] {
-        try {
-            const CurrentContext current(device_);
-            device_.streams().synchronize();
-        } catch (const Error&) {
-        }
-        hook_.release(hook_.user, memory, bytes);
-        std::shared_ptr<HookAllocator> last;
+    {
         const std::lock_guard lock(mutex_);
-        if (--blocks_ == 0) last.swap(kept_);
-    });
+        waiting_.emplace_back(memory, bytes);
+    }
+    device_.release_gate().pass([this] { release_waiting(); });
+}
+
+void HookAllocator::release_waiting() {
+    bool done = true;
+    try {
+        const CurrentContext current(device_);
+        done = device_.streams().synchronize();
+    } catch (const Error&) {  // a lost device: nothing runs there any more that could use the blocks
+    }
+    if (!done) return;
+    std::vector<std::pair<void*, int64_t>> blocks;
+    {
+        const std::lock_guard lock(mutex_);
+        blocks.swap(waiting_);
+    }
+    for (const auto& [memory, bytes] : blocks) hook_.release(hook_.user, memory, bytes);
+    std::shared_ptr<HookAllocator> last;
+    const std::lock_guard lock(mutex_);
+    blocks_ -= int64_t(blocks.size());
+    if (blocks_ == 0) last.swap(kept_);
 }
 
 }  // namespace lk::cuda

@@ -15,34 +15,33 @@ PinnedBlock::PinnedBlock(Device& device, int64_t bytes, const char* purpose) : d
     check(error, "cudaMallocHost");
 }
 
-// The gate, since freeing page-locked memory ends a capture too.
 PinnedBlock::~PinnedBlock() {
-    try {
-        device_.release_gate().pass([&device = device_, data = data_] {
-            const CurrentContext current(device);
-            cudaFreeHost(data);
-        });
-    } catch (const Error&) {  // a lost device; its memory is gone with it
-    }
+    device_.release_gate().pass([&device = device_, data = data_] {
+        const CurrentContext current(device);
+        cudaFreeHost(data);
+    });
 }
 
 PinnedRing::PinnedRing(Device& device, int64_t slot_bytes, int slots, const char* purpose)
-    : slot_bytes_(round_up(slot_bytes, 256)), memory_(device, slot_bytes_ * slots, purpose) {
+    : slot_bytes_(round_up(slot_bytes, 256)),
+      memory_(std::make_shared<PinnedBlock>(device, slot_bytes_ * slots, purpose)) {
     for (int slot = 0; slot < slots; ++slot) events_.emplace_back(device);
 }
 
-// The events outlive the memory's release; it must not be freed under a copy.
+// The memory is freed when no copy uses it, and the events tell.
 PinnedRing::~PinnedRing() {
-    try {
-        const CurrentContext current(memory_.device());
-        for (const Event& event : events_) event.synchronize();
-    } catch (const Error&) {  // a lost device: nothing reads the slots any more
-    }
+    auto events = std::make_shared<const std::vector<Event>>(std::move(events_));
+    Device& device = memory_->device();
+    device.release_gate().pass([&device, events, memory = std::move(memory_)]() mutable {
+        const CurrentContext current(device);
+        for (const Event& event : *events) event.synchronize();
+        memory = nullptr;
+    });
 }
 
 char* PinnedRing::acquire() {
     events_[size_t(next_)].synchronize();
-    return memory_.data() + next_ * slot_bytes_;
+    return memory_->data() + next_ * slot_bytes_;
 }
 
 void PinnedRing::submit(const Stream& stream) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "core/memory.h"
@@ -35,7 +36,7 @@ class PinnedRing {
     PinnedRing(Device& device, int64_t slot_bytes, int slots, const char* purpose);
     PinnedRing(const PinnedRing&) = delete;
     PinnedRing& operator=(const PinnedRing&) = delete;
-    // Waits for the copies under way.
+    // Waits for the copies under way; at the end of a capture if there is one.
     ~PinnedRing();
 
     int64_t slot_bytes() const { return slot_bytes_; }
@@ -47,7 +48,7 @@ class PinnedRing {
 
   private:
     int64_t slot_bytes_;
-    PinnedBlock memory_;
+    std::shared_ptr<PinnedBlock> memory_;
     std::vector<Event> events_;
     int next_ = 0;
 };

@@ -1,5 +1,8 @@
 #include "platform/cuda/release_gate.h"
 
+#include "core/error.h"
+#include "platform/cuda/capture_mode.h"
+
 namespace lk::cuda {
 
 void ReleaseGate::close() {
@@ -13,15 +16,19 @@ void ReleaseGate::open() {
         const std::lock_guard lock(mutex_);
         if (--closed_ == 0) released.swap(waiting_);
     }
-    for (const auto& release : released) pass(release);
+    for (auto& release : released) pass(std::move(release));
 }
 
-void ReleaseGate::pass(std::function<void()> release) {
-    const std::lock_guard lock(mutex_);
+void ReleaseGate::pass(std::function<void()> release) noexcept {
+    const std::lock_guard lock(mutex_);  // until the release has run, so that no capture begins meanwhile
     if (closed_ > 0) {
         waiting_.push_back(std::move(release));
-    } else {
-        release();  // under the lock, so that no capture begins meanwhile
+        return;
+    }
+    try {
+        const AllowedDuringCapture allowed;
+        release();
+    } catch (const Error&) {
     }
 }
 

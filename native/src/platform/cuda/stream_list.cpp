@@ -15,9 +15,15 @@ void StreamList::remove(cudaStream_t stream) {
 }
 
 // Under the lock: a stream is removed before it is destroyed.
-void StreamList::synchronize() {
+bool StreamList::synchronize() {
     const std::lock_guard lock(mutex_);
+    for (const cudaStream_t stream : streams_) {
+        cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+        check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
+        if (status != cudaStreamCaptureStatusNone) return false;
+    }
     for (const cudaStream_t stream : streams_) check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+    return true;
 }
 
 }  // namespace lk::cuda

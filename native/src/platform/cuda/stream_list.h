@@ -12,8 +12,9 @@ class StreamList {
   public:
     void add(cudaStream_t stream);
     void remove(cudaStream_t stream);
-    // Waits until what they hold so far is done. The device's context is current.
-    void synchronize();
+    // Waits until what they hold so far is done. False: a host captures one of them, so that it cannot be waited for.
+    // The device's context is current.
+    bool synchronize();
 
   private:
     std::mutex mutex_;

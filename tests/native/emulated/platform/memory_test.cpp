@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "emulated/platform/platform_test.h"
@@ -164,6 +165,67 @@ TEST_F(MemoryOfDeviceTest, AHooksBlockWaitsForTheEndOfACapture) {
         capture.finish();
     }
     EXPECT_EQ(pool.released, 1);
+}
+
+// The host captures the stream that it has lent: waiting for it would end that capture.
+TEST_F(MemoryOfDeviceTest, AHooksBlockIsKeptWhileTheHostCaptures) {
+    HostPool pool{device_, {}};
+    const auto hook = std::make_shared<cuda::HookAllocator>(*device_, pool.allocator());
+    Stream stream(*device_);
+    Block block(hook->allocator(), 16, 64, "a test");
+    Block later(hook->allocator(), 16, 64, "a test");
+    const CurrentContext guard(*device_);
+    ASSERT_EQ(cudaSuccess, cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeGlobal));
+    ASSERT_EQ(cudaSuccess, cudaMemsetAsync(block.data(), 1, 16, stream.handle()));
+    block = Block();
+    EXPECT_EQ(pool.released, 0);
+    cudaGraph_t graph = nullptr;
+    ASSERT_EQ(cudaSuccess, cudaStreamEndCapture(stream.handle(), &graph));
+    ASSERT_EQ(cudaSuccess, cudaGraphDestroy(graph));
+    later = Block();
+    EXPECT_EQ(pool.released, 2);
+}
+
+TEST_F(MemoryOfDeviceTest, NothingThatIsDestroyedEndsACapture) {
+    Stream stream(*device_);
+    Stream other(*device_);
+    const CurrentContext guard(*device_);
+    std::optional<Block> block(std::in_place, device_->allocator(), 16, 64, "a test");
+    std::optional<cuda::PinnedRing> ring(std::in_place, *device_, 16, 2, "a test");
+    ASSERT_EQ(cudaSuccess, cudaMemcpyAsync(block->data(), ring->acquire(), 16, cudaMemcpyHostToDevice, other.handle()));
+    ring->submit(other);
+    std::unique_ptr<cuda::Graph> graph;
+    {
+        cuda::Capture capture(other);
+        graph = capture.finish();
+    }
+    graph->launch(other);
+    for (const bool by_the_host : {false, true}) {
+        std::optional<cuda::Capture> capture;
+        if (by_the_host) {
+            ASSERT_EQ(cudaSuccess, cudaStreamBeginCapture(stream.handle(), cudaStreamCaptureModeGlobal));
+        } else {
+            capture.emplace(stream);
+        }
+        const Block unused(device_->allocator(), 16, 64, "a test");
+        block.reset();
+        ring.reset();
+        graph.reset();
+        if (by_the_host) {
+            cudaGraph_t recorded = nullptr;
+            ASSERT_EQ(cudaSuccess, cudaStreamEndCapture(stream.handle(), &recorded));
+            ASSERT_EQ(cudaSuccess, cudaGraphDestroy(recorded));
+        } else {
+            capture->finish();
+        }
+        block.emplace(device_->allocator(), 16, 64, "a test");
+        ring.emplace(*device_, 16, 2, "a test");
+        {
+            cuda::Capture again(other);
+            graph = again.finish();
+        }
+        graph->launch(other);
+    }
 }
 
 TEST_F(MemoryOfDeviceTest, ARingsSlotsAreReusedWhenTheirCopiesAreDone) {
