@@ -177,15 +177,15 @@ TEST(Memory, LetsKernelsReadConstants) {
     expect_silent([&](const Options& options) { return run(look_up, {}, options, out.data()); });
 }
 
-__global__ void run_over_variable() {
+__global__ void run_over_variable(uint32_t behind) {
     LK_SHARED(Words, first);
     LK_SHARED(Words, second);
     second[threadIdx.x] = 0;
-    first[64 + threadIdx.x % 2] = 1;
+    first[behind + threadIdx.x % 2] = 1;
 }
 
 TEST(Memory, FindsAccessesBetweenSharedVariables) {
-    expect_found("between variables", [&](const Options& options) { return run(run_over_variable, {}, options); });
+    expect_found("between variables", [&](const Options& options) { return run(run_over_variable, {}, options, 64u); });
 }
 
 __global__ void load_vector(const uint32_t* in, uint4* out) {
