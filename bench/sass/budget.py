@@ -3,14 +3,14 @@
     {"kernels": [{
         "kernel": "lk::matmul::decode<.*>",  regular expression, must match the whole readable name
         "launch": {"threads": 256, "dynamic_shared": 0},
-        "loop": {
+        "loops": [{                       that the weights pass through in turn; the main one first
             "weights_each": {"HMMA": 8},  weights of a lane for each such instruction of the loop,
             "weights": 16,                or for a whole iteration
             "bytes_per_weight": 0.516,    memory traffic; if not given, the loop's loads and stores
             "stages": 4,                  of a ring of buffers
-            "opcode": "HMMA",             the main loop has this opcode
+            "opcode": "HMMA",             the loop has this opcode
             "straight_line": true         no loop: the kernel's whole code is one iteration
-        },
+        }],
         "limits": {"all": {LIMITS}, "sm_90": {LIMITS}}  an architecture's go first
     }]}
 
@@ -55,7 +55,7 @@ class Entry:
     pattern: str
     threads: int | None
     dynamic_shared: int
-    loop: LoopSpec | None
+    loops: tuple[LoopSpec, ...]
     limits: dict[str, dict[str, Any]]
 
     def matches(self, name: str) -> bool:
@@ -94,12 +94,12 @@ def read(path: Path) -> list[Entry]:
 def _entry(source: str, item: dict[str, Any]) -> Entry:
     pattern = item["kernel"]
     re.compile(pattern)
-    _only(item, ("kernel", "launch", "loop", "limits"), pattern)
+    _only(item, ("kernel", "launch", "loops", "limits"), pattern)
     launch = item.get("launch", {})
     _only(launch, ("threads", "dynamic_shared"), f"{pattern}: launch")
-    loop = item.get("loop")
-    if loop is not None:
-        _only(loop, tuple(LoopSpec.__dataclass_fields__), f"{pattern}: loop")
+    loops = item.get("loops", [])
+    for loop in loops:
+        _only(loop, tuple(LoopSpec.__dataclass_fields__), f"{pattern}: loops")
     limits = item.get("limits", {})
     for architecture, values in limits.items():
         if architecture != "all" and re.fullmatch(r"sm_\d+", architecture) is None:
@@ -114,7 +114,7 @@ def _entry(source: str, item: dict[str, Any]) -> Entry:
         pattern,
         launch.get("threads"),
         launch.get("dynamic_shared", 0),
-        LoopSpec(**loop) if loop is not None else None,
+        tuple(LoopSpec(**loop) for loop in loops),
         limits,
     )
 

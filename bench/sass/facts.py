@@ -4,7 +4,7 @@ predicted."""
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 import bounds
 from budget import Entry, LoopSpec
@@ -20,8 +20,9 @@ from traffic import Iteration, counted_bytes
 
 @dataclass(frozen=True)
 class LoopFacts:
-    """The main loop. Fractions are of the machine's memory bandwidth and of its tensor peak.
+    """The main loop, or the loops that weights pass through in turn. Fractions are of the machine's memory bandwidth and of its tensor peak.
 
+    `weights` are those of an iteration of the first loop, `memory_bytes` those of a warp for a weight of each lane.
     `bound` is the tightest of the pipes' limits and `limiter` that pipe; `bandwidth` the replay,
     `free_bandwidth` the replay with a memory that costs nothing.
     """
@@ -75,13 +76,8 @@ def facts_of(kernel: Kernel, entry: Entry | None) -> Facts:
         )
     opcodes = kernel.opcode_counts()
     loop = None
-    if (
-        entry is not None
-        and entry.loop is not None
-        and machine is not None
-        and resident is not None
-    ):
-        loop = _loop_facts(kernel, entry.loop, machine, resident)
+    if entry is not None and entry.loops and machine is not None and resident is not None:
+        loop = _loop_facts(kernel, entry.loops, machine, resident)
     return Facts(
         name=kernel.name,
         architecture=kernel.architecture,
@@ -109,34 +105,69 @@ def weights_of(body: tuple[Instruction, ...], spec: LoopSpec) -> float:
     )
 
 
-def _loop_facts(
-    kernel: Kernel, spec: LoopSpec, machine: Machine, resident: Occupancy
-) -> LoopFacts | None:
-    code = kernel.instructions
+@dataclass(frozen=True)
+class _Pass:
+    """One loop of a kernel, measured: cycles of a quarter for one warp's iteration."""
+
+    iteration: Iteration
+    limits: dict[str, float]
+    cycles: float
+    free_cycles: float
+
+
+def _pass(
+    code: tuple[Instruction, ...], spec: LoopSpec, machine: Machine, warps: int
+) -> _Pass | None:
     body = straight_line(code) if spec.straight_line else main_loop(code, spec.opcode)
     weights = weights_of(body, spec)
-    if not body or weights <= 0 or resident.warps == 0:
+    if not body or weights <= 0:
         return None
-    moved = spec.bytes_per_weight * weights * 32 if spec.bytes_per_weight else counted_bytes(body)
-    if moved <= 0:
-        return None
+    if spec.bytes_per_weight is None:
+        moved = counted_bytes(body)
+    else:
+        moved = spec.bytes_per_weight * weights * 32
     iteration = Iteration(body, weights, moved, spec.stages)
-    limits = bounds.bandwidth_bounds(iteration, machine)
-    limiter = min(limits, key=lambda name: limits[name])
-    per_weight = {pipe: count / weights for pipe, count in sorted(bounds.counts(body).items())}
-    per_weight["TOTAL"] = len(body) / weights
+    free = Replay(iteration, machine, warps, free_memory=True).cycles_per_iteration()
+    # A loop that moves nothing is as fast with any memory.
+    cycles = Replay(iteration, machine, warps).cycles_per_iteration() if moved else free
+    return _Pass(iteration, bounds.pipe_cycles(body, machine), cycles, free)
+
+
+def _loop_facts(
+    kernel: Kernel, specs: tuple[LoopSpec, ...], machine: Machine, resident: Occupancy
+) -> LoopFacts | None:
+    """The loops that the same weights pass through, one after the other: their costs add up."""
+    if resident.warps == 0:
+        return None
+    found = [_pass(kernel.instructions, spec, machine, resident.warps) for spec in specs]
+    passes = [each for each in found if each is not None]
+    moved = sum(each.iteration.memory_bytes / each.iteration.weights for each in passes)
+    if len(passes) != len(specs) or moved <= 0:
+        return None
+
+    def cycles(of: Callable[[_Pass], float]) -> float:
+        """For a warp's weight of each lane."""
+        return sum(of(each) / each.iteration.weights for each in passes)
+
+    resources = {name for each in passes for name in each.limits}
+    busy = {name: cycles(lambda p, name=name: p.limits.get(name, 0.0)) for name in resources}
+    limiter = max(sorted(busy), key=lambda name: busy[name])
+    per_weight: dict[str, float] = {}
+    for each in passes:
+        for pipe, count in sorted(bounds.counts(each.iteration.body).items()):
+            per_weight[pipe] = per_weight.get(pipe, 0.0) + count / each.iteration.weights
+    per_weight["TOTAL"] = sum(per_weight.values())
     full = machine.bytes_per_clock() / 4
-    cycles = Replay(iteration, machine, resident.warps).cycles_per_iteration()
-    free = Replay(iteration, machine, resident.warps, free_memory=True).cycles_per_iteration()
+    main = passes[0].iteration
     return LoopFacts(
-        instructions=len(body),
-        weights=weights,
+        instructions=sum(len(each.iteration.body) for each in passes),
+        weights=main.weights,
         per_weight=per_weight,
         memory_bytes=moved,
-        bytes_in_flight=iteration.in_flight(resident.warps),
-        bound=limits[limiter],
+        bytes_in_flight=max(each.iteration.in_flight(resident.warps) for each in passes),
+        bound=moved / busy[limiter] / full,
         limiter=limiter,
-        bandwidth=moved / cycles / full,
-        free_bandwidth=moved / free / full,
-        tensor=bounds.tensor_fraction(body, machine, cycles),
+        bandwidth=moved / cycles(lambda p: p.cycles) / full,
+        free_bandwidth=moved / cycles(lambda p: p.free_cycles) / full,
+        tensor=bounds.tensor_fraction(main.body, machine, passes[0].cycles),
     )

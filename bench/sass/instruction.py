@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 import pipes
 
@@ -41,11 +42,11 @@ class Instruction:
         """Padding that ptxas inserts around hardware errata: issued, but never executed."""
         return self.predicate == "@!PT"
 
-    @property
+    @cached_property
     def pipe(self) -> str:
         return "CTRL" if self.never else pipes.pipe_of(self.opcode)
 
-    @property
+    @cached_property
     def data_bytes(self) -> int:
         """Bytes that a warp's instruction moves through the data path of L1 and shared memory."""
         return 0 if self.never else pipes.data_bytes_of(self.opcode)

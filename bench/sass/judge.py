@@ -79,7 +79,7 @@ def check(facts: Facts, entry: Entry) -> Iterator[Violation]:
                 what, f"{limits[what]}", "unknown" if actual is None else f"{actual:.3f}"
             )
     yield from _opcodes(facts, limits, violation)
-    if entry.loop is not None and facts.loop is None:
+    if entry.loops and facts.loop is None:
         yield violation("main loop", "one with weights", "not found")
     for pipe, limit in limits.get("per_weight", {}).items():
         # A kernel without the loop was reported above.

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 PIPES = ("TENSOR", "FMA", "HALF", "BF16", "IMAD", "ALU", "XU", "LSU", "UNIFORM", "CTRL")
 # What a kernel's main loop is recognised by.
@@ -85,6 +86,7 @@ _CTRL = {
 _UNIFORM_HELPERS = {"R2UR", "S2UR", "S2R", "CS2R"}
 
 
+@lru_cache(maxsize=None)
 def base(opcode: str) -> str:
     """ "LDG.E.128" → "LDG"."""
     return opcode.split(".", 1)[0]

@@ -18,7 +18,10 @@ from machines import Machine
 from pipes import base
 from traffic import Iteration
 
-_ITERATIONS = 40
+# Long enough for a steady state: so many instructions, but not more or fewer iterations than these.
+_INSTRUCTIONS = 6000
+_MOST_ITERATIONS = 40
+_FEWEST_ITERATIONS = 4
 # Until an instruction's result or operands are done with, in cycles.
 _RESULT_LATENCY = 30
 _OPERAND_LATENCY = 12
@@ -42,6 +45,8 @@ class _Warp:
     bulk: list[float] = field(default_factory=list)
     open_bulk: float = 0.0
     waited: bool = False
+    # When its next instruction has what it waits for; None: not yet worked out.
+    operands: float | None = None
 
 
 class Replay:
@@ -56,11 +61,13 @@ class Replay:
         self.latency = 35.0 if free_memory else machine.memory_latency_ns * machine.gigahertz
         scale = 1000.0 if free_memory else 1.0
         self.memory_rate = machine.bytes_per_clock() / 4 * scale
-        self.share = [iteration.share(instruction) for instruction in self.body]
+        self.shares = iteration.shares
         self.busy = dict.fromkeys(("ALU", "FMA", "LITE", "HALF", "TENSOR", "XU", "LSU"), 0.0)
         self.channel = 0.0
         self.last: _Warp | None = None
         self.warps = [_Warp(ready=3.0 * k) for k in range(max(1, warps // 4))]
+        wanted = _INSTRUCTIONS // (len(self.body) * len(self.warps))
+        self.iterations = min(_MOST_ITERATIONS, max(_FEWEST_ITERATIONS, wanted))
         self._fill_rings()
 
     def _fill_rings(self) -> None:
@@ -77,10 +84,11 @@ class Replay:
         """Cycles of the quarter for one warp's iteration, in the steady state."""
         finished: list[float] = []
         now = 0.0
-        while any(warp.iteration < _ITERATIONS for warp in self.warps):
+        while any(warp.iteration < self.iterations for warp in self.warps):
             start, warp = self._next(now)
             self._issue(warp, start)
             now = start + 1
+            warp.operands = None
             warp.position += 1
             if warp.position == len(self.body):
                 warp.position = 0
@@ -100,7 +108,7 @@ class Replay:
         one behind."""
         best: tuple[tuple[float, bool, int], _Warp] | None = None
         for warp in self.warps:
-            if warp.iteration >= _ITERATIONS:
+            if warp.iteration >= self.iterations:
                 continue
             start = max(now, self._earliest(warp))
             key = (start, warp is not self.last, warp.iteration * len(self.body) + warp.position)
@@ -111,14 +119,17 @@ class Replay:
         return best[0][0], best[1]
 
     def _earliest(self, warp: _Warp) -> float:
+        """When the warp's next instruction may issue: its operands are there and its pipe is free."""
         instruction = self.body[warp.position]
-        start = warp.ready
-        for scoreboard in range(SCOREBOARDS):
-            if instruction.wait_mask >> scoreboard & 1 and warp.scoreboards[scoreboard]:
-                start = max(start, *warp.scoreboards[scoreboard])
-        if self.iteration.stages:
-            start = max(start, self._arrival(warp, instruction))
-        return max(start, self._pipe_free(instruction, start))
+        if warp.operands is None:
+            start = warp.ready
+            for scoreboard in range(SCOREBOARDS):
+                if instruction.wait_mask >> scoreboard & 1 and warp.scoreboards[scoreboard]:
+                    start = max(start, *warp.scoreboards[scoreboard])
+            if self.iteration.stages:
+                start = max(start, self._arrival(warp, instruction))
+            warp.operands = start
+        return max(warp.operands, self._pipe_free(instruction, warp.operands))
 
     def _arrival(self, warp: _Warp, instruction: Instruction) -> float:
         """When the copies that a wait names are there."""
@@ -198,7 +209,7 @@ class Replay:
         name = base(instruction.opcode)
         if _is_barrier_wait(instruction):
             warp.waited = True
-        size = self.share[warp.position]
+        size = self.shares[warp.position]
         if size == 0.0:
             return done
         self.channel = max(self.channel, start) + size / self.memory_rate

@@ -75,7 +75,7 @@ class Toolkit:
 
 def shorten(signature: str) -> str:
     """ "void lk::scale<float, (int)3>(T1 *)" → "lk::scale<float, 3>"."""
-    text = signature.replace("(anonymous namespace)", "{anonymous}")
+    text = re.sub(r"(\(anonymous namespace\)|<unnamed>)::", "", signature)
     text = re.sub(r"\((?:[\w ]+|lk::[\w:]+)\)(?=-?\d)", "", text)
     depth = 0
     end = len(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Sequence
 
 from instruction import Instruction
@@ -27,13 +28,13 @@ class Iteration:
     memory_bytes: float
     stages: int = 0
 
-    def share(self, instruction: Instruction) -> float:
-        """Bytes of memory traffic that this instruction stands for."""
+    @cached_property
+    def shares(self) -> tuple[float, ...]:
+        """For each instruction of the body, the bytes of memory traffic that it stands for."""
         kind = traffic_kind(self.body)
-        if base(instruction.opcode) not in kind:
-            return 0.0
-        total = sum(_width(other) for other in self.body if base(other.opcode) in kind)
-        return self.memory_bytes * _width(instruction) / total
+        widths = [_width(i) if base(i.opcode) in kind else 0 for i in self.body]
+        total = sum(widths)
+        return tuple(self.memory_bytes * width / total if width else 0.0 for width in widths)
 
     def in_flight(self, resident_warps: int) -> float:
         """The most bytes that the resident warps of a multiprocessor keep on their way from
@@ -44,19 +45,23 @@ class Iteration:
         # it has just read.
         asynchronous = any(base(i.opcode) == "LDGSTS" for i in self.body)
         ahead = self.stages - 1 if asynchronous else self.stages
-        return resident_warps * sum(self.share(i) for i in self.body if _is_load(i)) * ahead
+        return resident_warps * sum(self._loaded()) * ahead
+
+    def _loaded(self) -> list[float]:
+        """The same for loads alone."""
+        return [share if _is_load(i) else 0.0 for i, share in zip(self.body, self.shares)]
 
     def _outstanding(self) -> float:
         """The most bytes of one warp's plain loads that were requested and not yet waited for."""
         pending: dict[int, float] = {}
         most = 0.0
         # The second pass sees the loads that the first left under way.
-        for instruction in self.body * 2:
+        for instruction, size in list(zip(self.body, self._loaded())) * 2:
             for scoreboard in [s for s in pending if instruction.wait_mask >> s & 1]:
                 del pending[scoreboard]
-            if _is_load(instruction) and self.share(instruction):
+            if size:
                 scoreboard = instruction.write_scoreboard
-                pending[scoreboard] = pending.get(scoreboard, 0.0) + self.share(instruction)
+                pending[scoreboard] = pending.get(scoreboard, 0.0) + size
                 most = max(most, sum(pending.values()))
         return most
 

@@ -36,7 +36,7 @@ class Budget(unittest.TestCase):
     def violations(self, limits: dict[str, Any], *kernels: Kernel, **entry: Any) -> list[str]:
         content = {
             "kernel": "lk::decode<.*>",
-            "loop": {"weights_each": {"HMMA": 8}},
+            "loops": [{"weights_each": {"HMMA": 8}}],
             "limits": {"all": limits},
             **entry,
         }
@@ -96,6 +96,25 @@ class Budget(unittest.TestCase):
             "min_occupancy: 0.1, unknown", self.violations({"min_occupancy": 0.1}, unknown)
         )
 
+    def test_loops_in_turn_add_up(self) -> None:
+        first = ("LDG.E.128", "LOP3.LUT", "@P0 BRA 0x0")
+        second = ("LDS.128", "FFMA", "FFMA", "@P0 BRA 0x30", "EXIT")
+        loops = [
+            {"weights_each": {"FFMA": 1}, "opcode": "FFMA"},
+            {"weights_each": {"LDG": 4}, "opcode": "LDG"},
+        ]
+        entry = self.read({"kernel": "lk::decode<.*>", "loops": loops})
+        facts, violations = judge([kernel(*first, *second)], entry)
+        self.assertEqual([], violations)
+        # Four instructions for two weights, and three for four.
+        self.assertEqual(4 / 2 + 3 / 4, facts[0].loop.per_weight["TOTAL"])
+        # A 16-byte load for four weights.
+        self.assertEqual(32 * 4, facts[0].loop.memory_bytes)
+        alone = judge([kernel(*first, "EXIT")], self.read({"kernel": ".*", "loops": loops[1:]}))[0][
+            0
+        ]
+        self.assertLess(facts[0].loop.free_bandwidth, alone.loop.free_bandwidth)
+
     def test_a_loop_that_is_not_found(self) -> None:
         self.assertEqual(
             ["main loop: one with weights, not found"],
@@ -103,7 +122,7 @@ class Budget(unittest.TestCase):
         )
         self.assertEqual(
             ["main loop: one with weights, not found"],
-            self.violations({}, loop={"weights_each": {"IMMA": 8}}),
+            self.violations({}, loops=[{"weights_each": {"IMMA": 8}}]),
         )
 
     def limited(self, limits: dict[str, Any], architecture: str) -> list[str]:
@@ -135,7 +154,7 @@ class Budget(unittest.TestCase):
             {"kernel": "("},
             {"limits": {}},
             {"kernel": "a", "limits": {"sm_90a": {}}},
-            {"kernel": "a", "loop": {"wieghts": 1}},
+            {"kernel": "a", "loops": [{"wieghts": 1}]},
             {"kernel": "a", "limits": {"all": {"register": 1}}},
             {"kernel": "a", "limits": {"all": {"registers": "64"}}},
             {"kernel": "a", "limits": {"all": {"per_weight": {"ALUS": 1}}}},
@@ -147,7 +166,7 @@ class Budget(unittest.TestCase):
 class Tables(unittest.TestCase):
     def test_every_form_has_the_kernel(self) -> None:
         entry = budget.Entry(
-            "", "lk::decode<.*>", 128, 0, budget.LoopSpec(weights_each={"HMMA": 8}), {}
+            "", "lk::decode<.*>", 128, 0, (budget.LoopSpec(weights_each={"HMMA": 8}),), {}
         )
         facts, violations = judge([kernel()], [entry])
         self.assertEqual([], violations)

@@ -62,7 +62,7 @@ _BUDGET = {
     "kernels": [
         {
             "kernel": "lk::sample::scale<3>",
-            "loop": {"weights_each": {"LDG": 4}},
+            "loops": [{"weights_each": {"LDG": 4}}],
             "limits": {
                 "all": {
                     "registers": 64,
@@ -81,7 +81,7 @@ _BUDGET = {
         {
             "kernel": "lk::sample::multiply",
             "launch": {"threads": 32},
-            "loop": {"weights_each": {"HMMA": 8}, "bytes_per_weight": 2.0},
+            "loops": [{"weights_each": {"HMMA": 8}, "bytes_per_weight": 2.0}],
             "limits": {"all": {"must": ["HMMA.16816"], "min_tensor": 0.001}},
         },
     ]

@@ -66,6 +66,8 @@ class Names(unittest.TestCase):
             "lk::scale<float, 3>", shorten("void lk::scale<float, (int)3>(T1 *, const T1 *, long)")
         )
         self.assertEqual("lk::plain", shorten("lk::plain(float *, int)"))
+        for inner in ("<unnamed>", "(anonymous namespace)"):
+            self.assertEqual("lk::k<int>", shorten(f"void lk::{inner}::k<int>(T1)"))
         self.assertEqual("lk::k<lk::A<2>, 1>", shorten("void lk::k<lk::A<(int)2>, (bool)1>(int)"))
 
 
