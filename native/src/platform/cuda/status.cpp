@@ -68,10 +68,12 @@ void fail_cuda(cudaError_t error, const char* what) {
         case LK_OUT_OF_MEMORY:
             fail(status, "%s: out of memory (%s); free some, or use smaller batches and tables", what, text.c_str());
         case LK_DEVICE_LOST:
-            fail(status,
-                 "%s: %s. The device's context is lost: every further call on it fails until the process ends; "
-                 "destroy what was made with it, and restart to go on",
-                 what, text.c_str());
+            // The cause last: it may be longer than a message.
+            fail(
+                status,
+                "%s: the device's context is lost: every further call on it fails until the process ends; destroy what "
+                "was made with it, and restart to go on. %s",
+                what, text.c_str());
         case LK_DRIVER_TOO_OLD:
             fail(status, "%s: %s. The driver is older than this library's CUDA %d.%d; install a newer one", what,
                  text.c_str(), CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10);

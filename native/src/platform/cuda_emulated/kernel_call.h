@@ -12,6 +12,7 @@ class KernelCall {
     virtual ~KernelCall() = default;
     // One thread's run.
     virtual void run() const = 0;
+    virtual const void* kernel() const = 0;
 };
 
 template <class... Parameters>
@@ -20,6 +21,8 @@ class TypedKernelCall final : public KernelCall {
     template <class... Arguments>
     explicit TypedKernelCall(void (*kernel)(Parameters...), Arguments&&... arguments)
         : kernel_(kernel), arguments_(std::forward<Arguments>(arguments)...) {}
+
+    const void* kernel() const override { return reinterpret_cast<const void*>(kernel_); }
 
     // The arguments are the device's constant memory: reading them is not a memory access of the kernel's.
     __attribute__((no_sanitize("thread"))) void run() const override { call(std::index_sequence_for<Parameters...>()); }

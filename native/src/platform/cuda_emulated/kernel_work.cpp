@@ -2,6 +2,7 @@
 #include "platform/cuda_emulated/architecture.h"
 #include "platform/cuda_emulated/executor.h"
 #include "platform/cuda_emulated/machine.h"
+#include "platform/cuda_emulated/symbols.h"
 
 namespace lk::emulated {
 namespace {
@@ -46,8 +47,9 @@ void KernelWork::run(Machine& machine, Context& context) const {
     machine.statistics.bytes_written += int64_t(report.counters.global_bytes_written);
     machine.statistics.bank_conflicts += int64_t(report.counters.bank_conflicts);
     if (report.ok()) return;
-    std::string text;
-    for (const std::string& finding : report.findings) text += (text.empty() ? "" : "\n") + finding;
+    const std::string name = function_name(call_->kernel());
+    std::string text = "kernel " + (name.empty() ? "of unknown name" : name);
+    for (const std::string& finding : report.findings) text += "\n" + finding;
     throw Finding{cudaErrorLaunchFailure, text};
 }
 

@@ -126,6 +126,7 @@ TEST_F(LaunchTest, ABrokenRuleLosesTheContext) {
     launch_add(values_, 100, 1, stream_);  // never runs
     CUDA_FAILS(cudaErrorLaunchFailure, cudaStreamSynchronize(stream_));
     const std::string text = cudaGetErrorString(cudaErrorLaunchFailure);
+    EXPECT_EQ(text.rfind("kernel lk::test::(anonymous namespace)::add(int*, int, int)\n", 0), 0u) << text;
     EXPECT_NE(text.find("reads 4 bytes at byte 256 of allocation"), std::string::npos) << text;
     CUDA_FAILS(cudaErrorLaunchFailure, cudaStreamSynchronize(stream_));
 }
