@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
+using LoraKernels.Verification;
 
 namespace LoraKernels.Cli.Commands;
 
@@ -39,7 +40,8 @@ internal abstract class CliCommand : Command
     /// <summary>The <c>--device</c> option, for the commands that compute.</summary>
     protected static Option<string?> DeviceOption() => new("--device")
     {
-        Description = "cpu, cpu:reference, cpu:portable, cuda or cuda:N; the best one there is if not given",
+        Description = "cpu, cpu:reference, cpu:portable, cuda or cuda:N; the best one there is if not given "
+            + "(emulated in builds from source: the CUDA kernels, checked, on the processor)",
         HelpName = "NAME",
     };
 
@@ -60,12 +62,22 @@ internal abstract class CliCommand : Command
             },
         };
 
+    /// <summary>Whether a <c>--device</c> names the emulated device, which has a library of its own.</summary>
+    protected static bool IsEmulated(string? name) =>
+        name is not null && name.StartsWith("emulated", StringComparison.OrdinalIgnoreCase);
+
     /// <summary>Opens the device that was asked for.</summary>
     protected static Device OpenDevice(string? name)
     {
         try
         {
+            if (IsEmulated(name))
+                EmulatedDevice.UseLibrary();
             return name is null ? Device.Open() : Device.Open(name);
+        }
+        catch (FileNotFoundException missing)
+        {
+            throw new CommandException($"--device {name}: {missing.Message}", ExitCode.Usage);
         }
         catch (ArgumentException unknown) when (unknown is not ArgumentNullException)
         {

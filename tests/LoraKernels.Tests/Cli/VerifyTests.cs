@@ -32,6 +32,15 @@ public sealed class VerifyTests
     }
 
     [Test]
+    public void SeedsAreForTheEmulatedDevice()
+    {
+        CommandLine run = CommandLine.Run("verify", "--device", "cpu", "--seeds", "2");
+
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+        Assert.That(run.Error, Does.Contain("--seeds").And.Contain("--device emulated"));
+    }
+
+    [Test]
     public void ACancelledRunExitsWith130AndPrintsNoResult()
     {
         CommandLine run = CommandLine.Run(new CancellationToken(canceled: true), "verify", "--json");

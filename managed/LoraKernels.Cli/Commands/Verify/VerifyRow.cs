@@ -20,6 +20,10 @@ internal sealed record VerifyRow(
     bool Ok,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] string? Message)
 {
+    /// <summary>Of the emulated device: what ordered the run.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Schedule { get; init; }
+
     public static VerifyRow Of(VerificationResult result) => new(
         result.Op,
         result.Device,

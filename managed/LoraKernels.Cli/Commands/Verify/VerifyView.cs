@@ -15,6 +15,7 @@ internal static class VerifyView
         {
             console.WriteLine(
                 $"{row.Op} {row.Format} {row.DType} {row.Shape}: error {Units.Error(row.Error)}, limit {Units.Error(row.Limit)}"
+                    + (row.Schedule is null ? "" : $" ({row.Schedule})")
                     + (row.Message is null ? "" : $": {row.Message}"));
         }
         bool ok = failed.Length == 0 && rows.Count > 0;
