@@ -1,5 +1,6 @@
 #!/bin/sh
-# Configures where needed and builds the native library, one process at a time. Prints only what went wrong.
+# Configures where needed and builds the native libraries, one process at a time. Prints only what went wrong.
+# LORAKERNELS_CUDA in the environment is CMake's option of that name: AUTO, ON, OFF, or where the toolkit is.
 # Usage: build-native.sh SOURCE_DIRECTORY BUILD_DIRECTORY CONFIGURATION
 set -eu
 source=$1
@@ -28,19 +29,25 @@ else
     fail LKN004 "ninja or make is needed, and neither is on PATH. Debian, Ubuntu: apt install ninja-build"
 fi
 
+cache=${XDG_CACHE_HOME:-$HOME/.cache}
+
 # CMake configures anew only when what it was called with has changed, or where a tool is that it remembers.
-tools=$(for tool in cmake ninja make cc c++; do command -v "$tool" || true; done)
-arguments="$source $generator $configuration ${CC-} ${CXX-} ${CFLAGS-} ${CXXFLAGS-} ${LDFLAGS-} $tools"
+tools=$(for tool in cmake ninja make cc c++ nvcc /usr/local/cuda/bin/nvcc "$cache/lorakernels/cuda/bin/nvcc"; do
+    command -v "$tool" || true
+done)
+cuda="${LORAKERNELS_CUDA:-AUTO} ${CUDACXX-} ${CUDA_HOME-} ${CUDA_PATH-}"
+arguments="$source $generator $configuration ${CC-} ${CXX-} ${CFLAGS-} ${CXXFLAGS-} ${LDFLAGS-} $cuda $tools"
 stamp="$build/configured"
 
 configure_and_build() {
     if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$arguments" ]; then
         rm -f "$stamp"
         cmake --fresh -G "$generator" -S "$source" -B "$build" \
-            -DCMAKE_BUILD_TYPE="$configuration" -DLORAKERNELS_TESTS=OFF || return
+            -DCMAKE_BUILD_TYPE="$configuration" -DLORAKERNELS_TESTS=OFF \
+            -DLORAKERNELS_CUDA="${LORAKERNELS_CUDA:-AUTO}" || return
         printf %s "$arguments" >"$stamp"
     fi
-    cmake --build "$build" --target lorakernels --parallel "$(nproc)"
+    cmake --build "$build" --target lorakernels lorakernels_emulated --parallel "$(nproc)"
 }
 
 exec 9>"$build/lock"
