@@ -71,7 +71,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--toolkit",
         metavar="FOLDER",
-        help="CUDA toolkit (default: CUDA_HOME, CUDA_PATH, PATH, /usr/local/cuda)",
+        help="CUDA toolkit (default: CUDA_HOME, CUDA_PATH, PATH, the usual places)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--markdown", metavar="FILE", help="write a Markdown page too")

@@ -22,7 +22,7 @@ class Toolkit:
     @staticmethod
     def find(folder: str | None = None) -> "Toolkit":
         """The toolkit in `folder`, else of CUDA_HOME or CUDA_PATH, else on PATH, else in the usual
-        place."""
+        places: that of native/build/fetch-cuda and NVIDIA's own."""
         if folder is not None:
             candidates = [Path(folder)]
         else:
@@ -34,6 +34,8 @@ class Toolkit:
             on_path = shutil.which("cuobjdump")
             if on_path is not None:
                 candidates.append(Path(on_path).resolve().parent.parent)
+            cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+            candidates.append(Path(cache) / "lorakernels" / "cuda")
             candidates.append(Path("/usr/local/cuda"))
         for candidate in candidates:
             if (candidate / "bin" / "cuobjdump").is_file():
