@@ -1,6 +1,7 @@
 #!/bin/sh
 # Configures where needed and builds the native libraries, one process at a time. Prints only what went wrong.
-# LORAKERNELS_CUDA in the environment is CMake's option of that name: AUTO, ON, OFF, or where the toolkit is.
+# LORAKERNELS_CUDA (AUTO, ON, OFF, or where the toolkit is) and LORAKERNELS_WERROR in the environment are CMake's
+# options of these names.
 # Usage: build-native.sh SOURCE_DIRECTORY BUILD_DIRECTORY CONFIGURATION
 set -eu
 source=$1
@@ -36,7 +37,7 @@ tools=$(for tool in cmake ninja make cc c++ nvcc /usr/local/cuda/bin/nvcc "$cach
     command -v "$tool" || true
 done)
 cuda="${LORAKERNELS_CUDA:-AUTO} ${CUDACXX-} ${CUDA_HOME-} ${CUDA_PATH-}"
-arguments="$source $generator $configuration ${CC-} ${CXX-} ${CFLAGS-} ${CXXFLAGS-} ${LDFLAGS-} $cuda $tools"
+arguments="$source $generator $configuration ${CC-} ${CXX-} ${CFLAGS-} ${CXXFLAGS-} ${LDFLAGS-} $cuda ${LORAKERNELS_WERROR-} $tools"
 stamp="$build/configured"
 
 configure_and_build() {
@@ -44,7 +45,8 @@ configure_and_build() {
         rm -f "$stamp"
         cmake --fresh -G "$generator" -S "$source" -B "$build" \
             -DCMAKE_BUILD_TYPE="$configuration" -DLORAKERNELS_TESTS=OFF \
-            -DLORAKERNELS_CUDA="${LORAKERNELS_CUDA:-AUTO}" || return
+            -DLORAKERNELS_CUDA="${LORAKERNELS_CUDA:-AUTO}" \
+            -DLORAKERNELS_WERROR="${LORAKERNELS_WERROR:-OFF}" || return
         printf %s "$arguments" >"$stamp"
     fi
     cmake --build "$build" --target lorakernels lorakernels_emulated --parallel "$(nproc)"
