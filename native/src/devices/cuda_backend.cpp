@@ -38,7 +38,9 @@ struct StagedWeight {
 }  // namespace
 
 CudaBackend::CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocator& hook)
-    : device_(device), stream_(device, borrowed), allocator_(device.allocator()) {
+    : device_(device),
+      stream_(borrowed == nullptr ? Stream(device) : Stream(device, borrowed)),
+      allocator_(device.allocator()) {
     if (hook.allocate == nullptr) return;
     hook_ = std::make_shared<HookAllocator>(device, hook);
     allocator_ = hook_->allocator();

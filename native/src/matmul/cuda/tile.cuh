@@ -49,7 +49,7 @@ __device__ __forceinline__ void stage_rows(Tile<Rows>& tile, int count, int64_t 
     }
 }
 
-// A panel of W, decoded.
+// A panel of W, decoded. Columns that the last panel does not have are 0.
 __device__ __forceinline__ void stage_panel(Tile<PanelLayout::kColumns>& tile, const WeightView& weight,
                                             const ValueTable& table, int64_t panel, int64_t first_k) {
     constexpr int kColumns = int(PanelLayout::kColumns);
@@ -59,9 +59,8 @@ __device__ __forceinline__ void stage_panel(Tile<PanelLayout::kColumns>& tile, c
     for (int i = int(threadIdx.x); i < words; i += kTileThreads) {
         const int column = i % kColumns;
         const int step = i / kColumns;
-        if (column >= columns) continue;
-        float decoded[8];
-        decode_word(weight, table.values, panel, first_k / kSteps + step, column, decoded);
+        float decoded[8] = {};
+        if (column < columns) decode_word(weight, table.values, panel, first_k / kSteps + step, column, decoded);
         float4* const place = reinterpret_cast<float4*>(&tile.values[column][step * kSteps]);
         place[0] = {decoded[0], decoded[1], decoded[2], decoded[3]};
         place[1] = {decoded[4], decoded[5], decoded[6], decoded[7]};
