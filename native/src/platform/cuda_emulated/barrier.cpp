@@ -44,7 +44,9 @@ void complete(Block& block, NamedBarrier& barrier) {
     barrier.expected = 0;
     barrier.count_true = 0;
     for (uint32_t i = 0; i < block.warp_count; ++i) {
-        if (barrier.waiting[i] != 0) wake(*block.warps[i], barrier.waiting[i]);
+        if (barrier.waiting[i] == 0) continue;
+        run.report->counters.bank_conflicts += block.warps[i]->instructions.finish();
+        wake(*block.warps[i], barrier.waiting[i]);
         barrier.waiting[i] = 0;
     }
     ++run.report->counters.barriers;

@@ -66,6 +66,7 @@ void start_warp(Block& block, uint32_t number) {
     warp.runnable = warp.existing;
     warp.open_count = 0;
     warp.collective_tick = 0;
+    warp.instructions.finish();
     warp.base = run.checked() ? clock_store().make() : nullptr;
     reset_wgmma(warp);
     block.runnable_warps |= 1u << number;
@@ -187,6 +188,9 @@ void end_block(Block& block) {
     }
     block.loads.clear();
     for (uint32_t i = 0; i < block.threads; ++i) land_all_stores(block.lanes[i]);
+    for (uint32_t i = 0; i < block.warp_count; ++i) {
+        run.report->counters.bank_conflicts += block.warps[i]->instructions.finish();
+    }
     std::erase(run.resident, &block);
     give_back_clocks(block);
     const auto place = std::find_if(running_blocks.begin(), running_blocks.end(),

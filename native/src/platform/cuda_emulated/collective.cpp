@@ -50,7 +50,9 @@ void collective(const char* name, uint32_t mask, void* argument, Site site, Coll
     joined.arguments[lane.number] = argument;
     joined.arrived |= lane.bit();
     if (joined.arrived != needed) return park();
-    ++warp.block->run->report->counters.collectives;
+    Counters& counters = warp.block->run->report->counters;
+    ++counters.collectives;
+    counters.bank_conflicts += warp.instructions.finish();
     body(warp, needed, joined.arguments);
     joined = warp.open[--warp.open_count];
     wake(warp, needed);

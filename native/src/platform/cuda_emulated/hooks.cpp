@@ -18,7 +18,12 @@ inline void watch(void* address, size_t bytes, AccessKind kind, const void* pc) 
         if (lane->warp->wgmma_in_flight) check_accumulator_access(*lane, address, bytes, pc);
         return;
     }
-    ++lane->block->run->report->counters.accesses;
+    Counters& counters = lane->block->run->report->counters;
+    ++counters.accesses;
+    if (lane->block->owns_window(address)) {
+        counters.bank_conflicts +=
+            lane->warp->instructions.add(pc, lane->number, lane->block->offset(address), uint32_t(bytes));
+    }
     note_access(*lane, address, uint32_t(bytes), kind, pc);
 }
 

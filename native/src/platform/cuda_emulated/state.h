@@ -9,6 +9,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "platform/cuda_emulated/bank_conflicts.h"
 #include "platform/cuda_emulated/clock.h"
 #include "platform/cuda_emulated/executor.h"
 #include "platform/cuda_emulated/fiber.h"
@@ -138,9 +139,10 @@ struct Warp {
     uint32_t open_count = 0;
     Collective open[warp_size];
 
-    Clock* base = nullptr;         // what all lanes know
-    uint32_t collective_tick = 0;  // of collective_row + number
-    uint32_t registers = 0;        // of each thread
+    Clock* base = nullptr;            // what all lanes know
+    uint32_t collective_tick = 0;     // of collective_row + number
+    uint32_t registers = 0;           // of each thread
+    SharedInstructions instructions;  // plain accesses to shared memory since the last collective
     bool wgmma_in_flight = false;
     std::unique_ptr<WgmmaState> wgmma;
 
