@@ -41,6 +41,7 @@ class Owner {
         return &handle_;
     }
     operator T*() const { return handle_; }
+    T* release() { return std::exchange(handle_, nullptr); }
 
   private:
     T* handle_ = nullptr;

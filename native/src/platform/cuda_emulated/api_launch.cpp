@@ -40,6 +40,7 @@ cudaError_t cudaOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, const voi
                                                           size_t dynamic_shared_bytes) {
     return context_call([&](Machine& machine, Context&) -> cudaError_t {
         if (block_threads < 1) return cudaErrorInvalidValue;
+        if (!has_kernels(machine.settings.architecture)) return cudaErrorNoKernelImageForDevice;
         const Multiprocessor multiprocessor = multiprocessor_of(machine.settings.architecture);
         const int by_threads = multiprocessor.threads / ((block_threads + 31) / 32 * 32);
         const auto by_shared = int(size_t(multiprocessor.shared_bytes) / (dynamic_shared_bytes + kReservedSharedBytes));
