@@ -1,4 +1,7 @@
 // The functions of lorakernels_emulated.h.
+#include <cstdio>
+#include <string>
+
 #include "abi/checks.h"
 #include "core/error.h"
 #include "platform/cuda_emulated/device_memory.h"
@@ -92,6 +95,22 @@ lk_status lk_emulated_statistics_get(lk_emulated_statistics* statistics_out) {
 
 lk_status lk_emulated_statistics_clear(void) {
     return control([](Machine& machine) { machine.statistics = {}; });
+}
+
+lk_status lk_emulated_list_memory(char* text, uint64_t size) {
+    return control([&](Machine& machine) {
+        require(text, "text");
+        if (size == 0) fail(LK_INVALID_ARGUMENT, "size: is 0; there must be room for the end of the text");
+        std::string list;
+        for (const emulated::Allocation* allocation : emulated::live_allocations()) {
+            for (const auto& [_, context] : machine.contexts) {
+                if (context->id != allocation->owner) continue;
+                list += "device " + std::to_string(context->device) + ": " + std::to_string(allocation->bytes) +
+                        " bytes (allocation " + std::to_string(allocation->id) + ")\n";
+            }
+        }
+        std::snprintf(text, size, "%s", list.c_str());
+    });
 }
 
 lk_status lk_emulated_traffic(const void* memory, int64_t* bytes_read_out, int64_t* bytes_written_out) {

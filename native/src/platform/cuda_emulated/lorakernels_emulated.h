@@ -71,6 +71,11 @@ typedef struct lk_emulated_statistics {
 LK_API lk_status lk_emulated_statistics_get(lk_emulated_statistics* statistics_out);
 LK_API lk_status lk_emulated_statistics_clear(void);
 
+/* Device memory that is allocated now, a line each, oldest first: "device 0: 4096 bytes (allocation 7)". The text is
+ * cut where it does not fit into `size` bytes.
+ * @retval LK_INVALID_ARGUMENT text is NULL, size is 0 */
+LK_API lk_status lk_emulated_list_memory(char* text, uint64_t size);
+
 /* Bytes that kernels have read from and written to the allocation that holds this address.
  * @retval LK_NOT_FOUND no such device memory */
 LK_API lk_status lk_emulated_traffic(const void* memory, int64_t* bytes_read_out, int64_t* bytes_written_out);

@@ -42,6 +42,20 @@ TEST_F(LaunchTest, KernelsRunInOrderWhenWaitedFor) {
     EXPECT_EQ(statistics.launches, 2);
 }
 
+TEST_F(LaunchTest, TheBytesOfEachAllocationAreCounted) {
+    int64_t read_bytes = -1;
+    int64_t written_bytes = -1;
+    int* const other = device_ints(1);
+    launch_add(values_, 90, 1, stream_);
+    CUDA_OK(cudaStreamSynchronize(stream_));
+    ASSERT_EQ(LK_OK, lk_emulated_traffic(values_ + 99, &read_bytes, &written_bytes));
+    EXPECT_EQ(read_bytes, 360);
+    EXPECT_EQ(written_bytes, 360);
+    ASSERT_EQ(LK_OK, lk_emulated_traffic(other, &read_bytes, &written_bytes));
+    EXPECT_EQ(read_bytes, 0);
+    EXPECT_EQ(LK_NOT_FOUND, lk_emulated_traffic(&read_bytes, &read_bytes, &written_bytes));
+}
+
 TEST_F(LaunchTest, ArgumentsAreCopiedByTheLaunch) {
     int64_t* memory = nullptr;
     CUDA_OK(cudaMalloc(&memory, sizeof(Numbers)));

@@ -144,6 +144,22 @@ TEST_F(MemoryTest, ALostContextIsReplacedByReset) {
     ASSERT_EQ(CUDA_SUCCESS, cuCtxDestroy(fresh));
 }
 
+TEST_F(MemoryTest, LivingMemoryIsListed) {
+    char text[1000];
+    ASSERT_EQ(LK_OK, lk_emulated_list_memory(text, sizeof text));
+    const std::string before = text;
+    int* const first = device_ints(1);
+    device_ints(5);
+    CUDA_OK(cudaFree(first));
+    ASSERT_EQ(LK_OK, lk_emulated_list_memory(text, sizeof text));
+    const std::string added = std::string(text).substr(before.size());
+    EXPECT_EQ(added.rfind("device 0: 20 bytes (allocation ", 0), 0u) << added;
+    EXPECT_EQ(added.find('\n'), added.size() - 1) << added;
+    ASSERT_EQ(LK_OK, lk_emulated_list_memory(text, 7));
+    EXPECT_STREQ(text, "device");
+    EXPECT_EQ(LK_INVALID_ARGUMENT, lk_emulated_list_memory(text, 0));
+}
+
 TEST_F(MemoryTest, StatisticsCountWhatRuns) {
     ASSERT_EQ(LK_OK, lk_emulated_statistics_clear());
     int* const device = device_ints(4);
