@@ -109,6 +109,17 @@ void give_back_clocks(Block& block) {
     give_back(block.proxy_fenced);
 }
 
+// setmaxnreg is for whole warpgroups.
+void check_registers(const Block& block) {
+    constexpr uint32_t warps_per_group = 4;
+    for (uint32_t i = 0; i < block.warp_count; ++i) {
+        if (block.warps[i]->registers == block.warps[i / warps_per_group * warps_per_group]->registers) continue;
+        note_text(*block.run, "registers: " + name_of(block) + " ends with warps of one warpgroup that have changed " +
+                                  "their registers differently");
+        return;
+    }
+}
+
 }  // namespace
 
 Block::~Block() {
@@ -180,6 +191,7 @@ void check_exit(Lane& lane) {
 
 void end_block(Block& block) {
     Run& run = *block.run;
+    check_registers(block);
     for (const AsyncLoad& load : block.loads) {
         if (load.copies_of != nullptr) continue;
         note_text(

@@ -14,16 +14,32 @@ namespace {
 
 constexpr uint32_t chunk_bytes = 16;
 
+// Calls visit(address, bytes) for the parts of the source that have a place in the tensor.
+template <class Visit>
+void visit_source(Block& block, const BulkStore& store, Visit visit) {
+    const uint32_t base = block.offset(store.shared);
+    visit_box_rows(store.map, store.corner, [&](uint32_t offset, char*, uint32_t first, uint32_t inside, uint32_t) {
+        for (uint32_t begin = first; begin < first + inside;) {
+            const uint32_t end = std::min(begin / chunk_bytes * chunk_bytes + chunk_bytes, first + inside);
+            visit(block.shared + swizzled(store.map, base + offset + begin), end - begin);
+            begin = end;
+        }
+    });
+}
+
 void start_store(Lane& lane, const TensorMap& map, const int32_t (&corner)[3], const void* shared, uint32_t alignment,
                  Site site) {
     Block& block = *lane.block;
     const uint32_t bytes = box_bytes(map);
     check_shared_operand(lane, shared, bytes, alignment, lane.doing);
     char* const source = const_cast<char*>(static_cast<const char*>(shared));
-    check_proxy(lane, source, bytes, "lets the copy engine read");
-    if (block.run->checked()) note_shared_access(lane, source, bytes, AccessKind::read, nullptr);
-    begin_async_read(block, source, bytes);
-    lane.stores.add({map, source, {corner[0], corner[1], corner[2]}, bytes, false, {}, site});
+    BulkStore store{map, source, {corner[0], corner[1], corner[2]}, bytes, false, {}, site};
+    visit_source(block, store, [&](char* part, uint32_t length) {
+        check_proxy(lane, part, length, "lets the copy engine read");
+        if (block.run->checked()) note_shared_access(lane, part, length, AccessKind::read, nullptr);
+        begin_async_read(block, part, length);
+    });
+    lane.stores.add(std::move(store));
     Counters& counters = block.run->report->counters;
     ++counters.copies;
     counters.copy_bytes += bytes;
@@ -34,8 +50,10 @@ void read_source(Lane& lane, BulkStore& store) {
     if (store.read) return;
     store.read = true;
     Block& block = *lane.block;
-    end_async_read(block, store.shared, store.bytes);
-    if (block.run->checked()) note_shared_access(lane, store.shared, store.bytes, AccessKind::read, nullptr);
+    visit_source(block, store, [&](char* part, uint32_t length) {
+        end_async_read(block, part, length);
+        if (block.run->checked()) note_shared_access(lane, part, length, AccessKind::read, nullptr);
+    });
     store.data.resize(store.bytes);
     const uint32_t base = block.offset(store.shared);
     for (uint32_t begin = 0; begin < store.bytes; begin += chunk_bytes) {

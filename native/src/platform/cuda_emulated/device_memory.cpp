@@ -125,10 +125,18 @@ void note_written(void* memory, size_t bytes) {
 void note_copied(void* destination, const void* source, size_t bytes) {
     Allocation* const to = find_allocation(destination);
     const Allocation* const from = find_allocation(source);
-    if (to == nullptr || from == nullptr) return note_written(destination, bytes);
+    if (to == nullptr || from == nullptr || from->assumed_initialised) return note_written(destination, bytes);
     const auto to_begin = size_t(static_cast<char*>(destination) - to->data);
     const auto from_begin = size_t(static_cast<const char*>(source) - from->data);
-    for (size_t i = 0; i < bytes; ++i) set_bits(*to, to_begin + i, 1, bit(*from, from_begin + i));
+    for (size_t i = 0; i < bytes;) {
+        if (bytes - i >= 64 && (to_begin + i) % 64 == 0 && (from_begin + i) % 64 == 0) {
+            to->initialised[(to_begin + i) / 64] = from->initialised[(from_begin + i) / 64];
+            i += 64;
+        } else {
+            set_bits(*to, to_begin + i, 1, bit(*from, from_begin + i));
+            ++i;
+        }
+    }
 }
 
 bool is_initialised(const void* memory, size_t bytes) {
@@ -136,6 +144,7 @@ bool is_initialised(const void* memory, size_t bytes) {
     if (allocation == nullptr) return false;
     const auto begin = size_t(static_cast<const char*>(memory) - allocation->data);
     if (begin + bytes > allocation->bytes) return false;
+    if (allocation->assumed_initialised) return true;
     for (size_t i = begin; i < begin + bytes; ++i) {
         if (!bit(*allocation, i)) return false;
     }
@@ -143,9 +152,7 @@ bool is_initialised(const void* memory, size_t bytes) {
 }
 
 void assume_initialised() {
-    for (const auto& allocation : allocations) {
-        std::fill(allocation->initialised.begin(), allocation->initialised.end(), ~uint64_t(0));
-    }
+    for (const auto& allocation : allocations) allocation->assumed_initialised = true;
 }
 
 }  // namespace lk::emulated

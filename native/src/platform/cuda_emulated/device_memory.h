@@ -23,6 +23,7 @@ struct Allocation {
     char* mapping = nullptr;
     size_t mapping_bytes = 0;
     std::vector<uint64_t> initialised;  // a bit a byte
+    bool assumed_initialised = false;   // all of it
     std::vector<std::unique_ptr<ShadowPage>> pages;
 
     Allocation();

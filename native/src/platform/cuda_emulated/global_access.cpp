@@ -2,6 +2,7 @@
 #include <link.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "platform/cuda_emulated/access.h"
@@ -98,15 +99,18 @@ void check_previous_grid(Lane& lane, const ShadowPage& page, size_t begin, size_
 
 void check_initialised(Lane& lane, Allocation& allocation, size_t begin, uint32_t bytes, AccessKind kind,
                        const void* pc) {
-    for (size_t i = begin; i < begin + bytes; ++i) {
-        uint64_t& word = allocation.initialised[i / 64];
-        const uint64_t mask = uint64_t(1) << i % 64;
-        if (kind != AccessKind::write && (word & mask) == 0) {
+    if (allocation.assumed_initialised) return;
+    for (size_t at = begin; at < begin + bytes;) {
+        uint64_t& word = allocation.initialised[at / 64];
+        const size_t count = std::min(begin + bytes - at, 64 - at % 64);
+        const uint64_t mask = (count == 64 ? ~uint64_t(0) : (uint64_t(1) << count) - 1) << at % 64;
+        if (kind != AccessKind::write && (word & mask) != mask) {
             note(lane, "uninitialised read", pc, "reads byte %zu of allocation %llu before anything was written there",
-                 i, static_cast<unsigned long long>(allocation.id));
+                 at / 64 * 64 + size_t(std::countr_one(word | ~mask)), static_cast<unsigned long long>(allocation.id));
             return;
         }
         if (!only_reads(kind)) word |= mask;
+        at += count;
     }
 }
 

@@ -174,6 +174,15 @@ __global__ void hand_registers(uint32_t* out) {
     }
 }
 
+__global__ void change_registers_of_one_warp() {
+    if (threadIdx.x < 32) cuda::registers_decrease<40>();
+}
+
+TEST(Blocks, ChangeRegistersOfWholeWarpgroups) {
+    expect_found("registers differently",
+                 [](const Options& options) { return run(change_registers_of_one_warp, {.block = 128}, options); });
+}
+
 TEST(Blocks, HandRegistersFromWarpgroupToWarpgroup) {
     // 384 threads begin with 168 registers each.
     const auto out = Array<uint32_t>::uninitialised(256);
