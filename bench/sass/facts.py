@@ -20,10 +20,11 @@ from traffic import Iteration, counted_bytes
 
 @dataclass(frozen=True)
 class LoopFacts:
-    """The main loop, or the loops that weights pass through in turn. Fractions are of the machine's memory bandwidth and of its tensor peak.
+    """The main loop, or the loops that weights pass through in turn.
 
-    `weights` are those of an iteration of the first loop, `memory_bytes` those of a warp for a weight of each lane.
-    `bound` is the tightest of the pipes' limits and `limiter` that pipe; `bandwidth` the replay,
+    Fractions are of the machine's memory bandwidth and of its tensor peak. `weights` are those of an
+    iteration of the first loop, `memory_bytes` those of a warp for a weight of each lane. `bound` is
+    the tightest of the pipes' limits and `limiter` that pipe; `bandwidth` the replay,
     `free_bandwidth` the replay with a memory that costs nothing.
     """
 

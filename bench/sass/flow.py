@@ -94,33 +94,46 @@ def loops(blocks: Sequence[Block]) -> list[Loop]:
 def main_loop(
     instructions: Sequence[Instruction], opcode: str | None = None
 ) -> tuple[Instruction, ...]:
-    """The instructions of one steady iteration of the loop that matters; empty if there is no loop.
+    """The instructions of one steady iteration of the loop that matters; empty if there is none.
 
     It is the innermost loop with the most tensor instructions, then the most arithmetic, then the
-    most instructions. Loops inside it that only wait (spins) count once. Blocks that lie after the
-    backward branch are retry paths and are left out. With `opcode`, only loops that have it are
-    looked at.
+    most instructions. With `opcode`: the innermost loop with the most instructions of this kind.
+    Loops inside it that only wait (spins) count once. Blocks that lie after the backward branch are
+    retry paths and are left out.
     """
     blocks = basic_blocks(instructions)
-    candidates = loops(blocks)
+    candidates = [(loop, _steady(loop, blocks)) for loop in loops(blocks)]
+    if opcode is not None:
+        return _loop_of_opcode(candidates, opcode)
     best: tuple[tuple[int, int, int], tuple[Instruction, ...]] | None = None
-    for loop in candidates:
-        body = _steady(loop, blocks)
-        if opcode is not None and not any(i.opcode.startswith(opcode) for i in body):
+    for loop, body in candidates:
+        inner = [steady for other, steady in candidates if other.blocks < loop.blocks]
+        if any(_is_core(steady, body) for steady in inner):
             continue
-        arithmetic = _arithmetic(body)
-        inner = [other for other in candidates if other.blocks < loop.blocks]
-        if any(_is_core(_steady(other, blocks), body) for other in inner):
-            continue
-        tensor = _tensor(body)
-        touches_memory = any(base(instruction.opcode) in _MEMORY for instruction in body)
+        tensor, arithmetic = _tensor(body), _arithmetic(body)
         # A retry path that branches back closes a second loop around the same work: the earlier is
         # meant.
         size = -loop.latch if arithmetic else len(body)
+        touches_memory = any(base(instruction.opcode) in _MEMORY for instruction in body)
         rank = (tensor, arithmetic, size) if touches_memory else (tensor, 0, 0)
         if best is None or rank > best[0]:
             best = (rank, body)
     return best[1] if best is not None else ()
+
+
+def _loop_of_opcode(
+    candidates: Sequence[tuple[Loop, tuple[Instruction, ...]]], opcode: str
+) -> tuple[Instruction, ...]:
+    having = [
+        (loop, body, sum(i.opcode.startswith(opcode) for i in body)) for loop, body in candidates
+    ]
+    having = [each for each in having if each[2]]
+    innermost = [
+        (count, -loop.latch, body)
+        for loop, body, count in having
+        if not any(other.blocks < loop.blocks for other, _, _ in having)
+    ]
+    return max(innermost, key=lambda each: each[:2])[2] if innermost else ()
 
 
 def straight_line(instructions: Sequence[Instruction]) -> tuple[Instruction, ...]:

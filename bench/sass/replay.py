@@ -119,7 +119,7 @@ class Replay:
         return best[0][0], best[1]
 
     def _earliest(self, warp: _Warp) -> float:
-        """When the warp's next instruction may issue: its operands are there and its pipe is free."""
+        """When the warp's next instruction may issue: operands there and pipe free."""
         instruction = self.body[warp.position]
         if warp.operands is None:
             start = warp.ready

@@ -75,7 +75,9 @@ class Flow(unittest.TestCase):
 
     def test_chosen_by_an_opcode(self) -> None:
         code = assemble(
-            "LDG.E", "FFMA", "FFMA", "@P0 BRA 0x0", "LDG.E", "I2F.U8", "@P0 BRA 0x40", "EXIT"
+            *("LDG.E", "FFMA", "FFMA", "@P0 BRA 0x0"),
+            *("LDG.E", "I2F.U8", "@P0 BRA 0x40", "@P1 BRA 0x0", "EXIT"),
         )
-        self.assertEqual(["LDG.E", "FFMA", "FFMA", "BRA"], opcodes(main_loop(code)))
         self.assertEqual(["LDG.E", "I2F.U8", "BRA"], opcodes(main_loop(code, "I2F")))
+        self.assertEqual(["LDG.E", "FFMA", "FFMA", "BRA"], opcodes(main_loop(code, "FFMA")))
+        self.assertEqual((), main_loop(code, "HMMA"))
