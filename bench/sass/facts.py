@@ -168,7 +168,7 @@ def _loop_facts(
         bytes_in_flight=max(each.iteration.in_flight(resident.warps) for each in passes),
         bound=moved / busy[limiter] / full,
         limiter=limiter,
-        bandwidth=moved / cycles(lambda p: p.cycles) / full,
+        bandwidth=min(1.0, moved / cycles(lambda p: p.cycles) / full),
         free_bandwidth=moved / cycles(lambda p: p.free_cycles) / full,
         tensor=bounds.tensor_fraction(main.body, machine, passes[0].cycles),
     )

@@ -28,12 +28,12 @@ _HEADINGS = (
 )
 
 _LEGEND = """\
-shared: static + dynamic bytes of a block. occupancy: resident blocks an SM, share of the most
-warps, what limits it. instr/weight: instructions of the main loop for each weight of a lane. limit:
-the busiest pipe and the fraction of memory bandwidth that it allows. bandwidth: predicted fraction
-of memory bandwidth (replay with control codes). free memory: the same with a memory that costs
-nothing. tensor: predicted fraction of the tensor cores' peak. All figures are from the compiled
-code; none was timed."""
+shared: static + dynamic bytes of a block. occupancy: resident blocks an SM, share of the most warps, what
+limits it. instr/weight: instructions of the loops that a weight passes through, for each weight of a lane;
+where a loop branches, both sides count. limit: the busiest pipe and the fraction of memory bandwidth that it
+allows. bandwidth: predicted fraction of memory bandwidth (replay with control codes). free memory: the same
+with a memory that costs nothing. tensor: predicted fraction of the tensor cores' peak. All figures are from
+the compiled code; none was timed."""
 
 
 def text(facts: Sequence[Facts]) -> str:

@@ -12,6 +12,9 @@ namespace {
 
 static_assert(kTileThreads == kItemEntries * kRankTile);
 
+// Of a multiprocessor, at least. Where this is not said, ptxas saves registers for more of them and spills.
+constexpr int kShrinkBlocks = 8;
+
 // Where a rank tile of an adapter lies in a module.
 struct TilePlace {
     const LoraDescriptor* slice = nullptr;  // NULL: the adapter has fewer tiles in this module
@@ -42,7 +45,7 @@ LK_RARE float undo_overflow(const lk_matrix& x, int64_t row, const LoraDescripto
 }
 
 template <class T>
-__global__ void __launch_bounds__(kTileThreads)
+__global__ void __launch_bounds__(kTileThreads, kShrinkBlocks)
     shrink_kernel(const __grid_constant__ lk_matrix x, const __grid_constant__ Adapters adapters) {
     LK_SHARED(Tile<kItemEntries>, x_tile);
     LK_SHARED(Tile<kRankTile>, a_tile);
