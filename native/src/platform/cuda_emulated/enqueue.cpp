@@ -9,7 +9,7 @@ Stream* usable_stream(Machine& machine, const Context& context, cudaStream_t han
 
 cudaError_t enqueue(Stream& stream, SharedWork work) {
     if (stream.capture == nullptr) {
-        stream.tasks.push_back(std::make_unique<WorkTask>(std::move(work)));
+        stream.tasks.push_back(std::make_unique<WorkTask>(std::move(work), &stream));
         return cudaSuccess;
     }
     if (stream.capture->invalidated) return cudaErrorStreamCaptureInvalidated;

@@ -49,7 +49,9 @@ bool GraphTask::step(Machine& machine, Context& context) {
         const size_t node = ready[machine.choose(ready.size())];
         ran_[node] = true;
         --left_;
-        graph_->nodes[node].work->run(machine, context);
+        const std::vector<int>& after = graph_->nodes[node].after;
+        machine.run(*graph_->nodes[node].work, context, this, after.size() == 1 && size_t(after[0]) == last_);
+        last_ = node;
     }
     if (left_ > 0) return false;
     done_->reached = true;

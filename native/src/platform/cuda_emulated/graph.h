@@ -59,6 +59,7 @@ class GraphTask final : public Task {
     std::shared_ptr<Mark> done_;
     std::vector<bool> ran_;
     size_t left_;
+    size_t last_ = 0;  // the node that ran last
 };
 
 }  // namespace lk::emulated

@@ -1,4 +1,5 @@
 // Running a kernel: from the runtime to the executor.
+#include "core/error.h"
 #include "platform/cuda_emulated/architecture.h"
 #include "platform/cuda_emulated/executor.h"
 #include "platform/cuda_emulated/machine.h"
@@ -23,6 +24,15 @@ Options options_of(Machine& machine) {
     return options;
 }
 
+// A launch that the device has no room for is refused by exception; here that is the context's error, too.
+LaunchReport execute_or_find(const Launch& launch, const Options& options) {
+    try {
+        return execute(launch, options);
+    } catch (const Error& error) {
+        throw Finding{cudaErrorLaunchFailure, error.what()};
+    }
+}
+
 }  // namespace
 
 KernelWork::KernelWork(const cudaLaunchConfig_t& config, bool programmatic, std::shared_ptr<const KernelCall> call)
@@ -32,15 +42,15 @@ KernelWork::KernelWork(const cudaLaunchConfig_t& config, bool programmatic, std:
       programmatic_(programmatic),
       call_(std::move(call)) {}
 
-void KernelWork::run(Machine& machine, Context& context) const {
+void KernelWork::run(Machine& machine, Context& context, bool follows_kernel) const {
     Launch launch;
     launch.grid = grid_;
     launch.block = block_;
     launch.dynamic_shared = dynamic_shared_;
     launch.call = call_;
-    launch.programmatic = programmatic_;
+    launch.programmatic = programmatic_ && follows_kernel;  // else it begins when all before it has ended
     launch.owner = context.id;
-    const LaunchReport report = execute(launch, options_of(machine));
+    const LaunchReport report = execute_or_find(launch, options_of(machine));
 
     ++machine.statistics.launches;
     machine.statistics.bytes_read += int64_t(report.counters.global_bytes_read);

@@ -101,6 +101,13 @@ bool Machine::advance() {
     return true;
 }
 
+void Machine::run(const Work& work, Context& context, const void* queue, bool may_follow) {
+    const bool follows_kernel = may_follow && last_kernel_of_ == queue;
+    last_kernel_of_ = nullptr;
+    work.run(*this, context, follows_kernel);
+    if (work.is_kernel()) last_kernel_of_ = queue;
+}
+
 bool Machine::idle(const Context& context) const {
     return std::all_of(streams.begin(), streams.end(), [&](const auto& entry) {
         return entry.second->context != &context || entry.second->tasks.empty();

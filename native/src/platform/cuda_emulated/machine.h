@@ -82,6 +82,10 @@ class Machine {
         }
         return true;
     }
+    // Runs work of a queue; `may_follow`: the queue's last work is its only predecessor.
+    void run(const Work& work, Context& context, const void* queue, bool may_follow);
+    // What comes next waits for more than the kernel before it.
+    void break_kernel_sequence() { last_kernel_of_ = nullptr; }
     bool idle(const Context& context) const;
     size_t memory_bytes_of(int device) const;
 
@@ -92,6 +96,7 @@ class Machine {
     Machine();
 
     std::mt19937_64 random_;
+    const void* last_kernel_of_ = nullptr;  // the queue of the work that ran last of all, if that is a kernel
     unsigned long long next_context_id_ = 1;
 };
 

@@ -29,12 +29,14 @@ class Task {
 
 class WorkTask final : public Task {
   public:
-    explicit WorkTask(SharedWork work) : work_(std::move(work)) {}
+    // `queue` is the address of what the task is in.
+    WorkTask(SharedWork work, const void* queue) : work_(std::move(work)), queue_(queue) {}
     bool step(Machine& machine, Context& context) override;
     bool uses_host_memory(const void* begin, size_t bytes) const override;
 
   private:
     SharedWork work_;
+    const void* queue_;
 };
 
 class RecordTask final : public Task {
@@ -51,7 +53,7 @@ class WaitTask final : public Task {
   public:
     explicit WaitTask(std::shared_ptr<const Mark> mark) : mark_(std::move(mark)) {}
     bool ready() const override { return mark_->reached; }
-    bool step(Machine&, Context&) override { return true; }
+    bool step(Machine& machine, Context&) override;
 
   private:
     std::shared_ptr<const Mark> mark_;

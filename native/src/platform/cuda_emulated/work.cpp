@@ -46,7 +46,7 @@ CopyWork::CopyWork(const CopyEnd& destination, const CopyEnd& source, size_t wid
     source_.pitch = width;
 }
 
-void CopyWork::run(Machine& machine, Context& context) const {
+void CopyWork::run(Machine& machine, Context& context, bool) const {
     require_place(machine, context, destination_, destination_.span(width_, height_));
     require_place(machine, context, source_, source_.span(width_, height_));
     ++machine.statistics.copies;
@@ -71,7 +71,7 @@ bool CopyWork::uses_host_memory(const void* begin, size_t bytes) const {
     return overlaps(destination_) || overlaps(source_);
 }
 
-void FillWork::run(Machine& machine, Context& context) const {
+void FillWork::run(Machine& machine, Context& context, bool) const {
     require_device_memory(context, memory_, bytes_, "a memory fill");
     ++machine.statistics.copies;
     std::memset(memory_, value_, bytes_);

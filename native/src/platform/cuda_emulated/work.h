@@ -21,8 +21,9 @@ struct Finding {
 class Work {
   public:
     virtual ~Work() = default;
-    // Throws a Finding.
-    virtual void run(Machine& machine, Context& context) const = 0;
+    // `follows_kernel`: what ran last of all is a kernel, and this work's only predecessor. Throws a Finding.
+    virtual void run(Machine& machine, Context& context, bool follows_kernel) const = 0;
+    virtual bool is_kernel() const { return false; }
     // Whether it reads or writes page-locked memory within [begin, begin + bytes).
     virtual bool uses_host_memory(const void* begin, size_t bytes) const;
 };
@@ -46,7 +47,7 @@ class CopyWork final : public Work {
     // `width` and `height` are not 0. Pageable memory is read here: the caller may change it when its call returns.
     CopyWork(const CopyEnd& destination, const CopyEnd& source, size_t width, size_t height);
 
-    void run(Machine& machine, Context& context) const override;
+    void run(Machine& machine, Context& context, bool follows_kernel) const override;
     bool uses_host_memory(const void* begin, size_t bytes) const override;
 
   private:
@@ -60,7 +61,7 @@ class CopyWork final : public Work {
 class FillWork final : public Work {
   public:
     FillWork(void* memory, int value, size_t bytes) : memory_(memory), value_(value), bytes_(bytes) {}
-    void run(Machine& machine, Context& context) const override;
+    void run(Machine& machine, Context& context, bool follows_kernel) const override;
 
   private:
     void* memory_;
@@ -71,7 +72,8 @@ class FillWork final : public Work {
 class KernelWork final : public Work {
   public:
     KernelWork(const cudaLaunchConfig_t& config, bool programmatic, std::shared_ptr<const KernelCall> call);
-    void run(Machine& machine, Context& context) const override;
+    void run(Machine& machine, Context& context, bool follows_kernel) const override;
+    bool is_kernel() const override { return true; }
 
   private:
     dim3 grid_;

@@ -23,6 +23,13 @@ class LaunchTest : public RuntimeTest {
         return LK_OK;
     }
 
+    int* device_zeros(int count) {
+        int* const memory = device_ints(count);
+        EXPECT_EQ(cudaSuccess, cudaMemsetAsync(memory, 0, size_t(count) * sizeof(int), stream_));
+        EXPECT_EQ(cudaSuccess, cudaStreamSynchronize(stream_));
+        return memory;
+    }
+
     int* values_ = nullptr;
 };
 
@@ -142,6 +149,37 @@ TEST_F(LaunchTest, ABrokenRuleLosesTheContext) {
     const std::string text = cudaGetErrorString(cudaErrorLaunchFailure);
     EXPECT_EQ(text.rfind("kernel lk::test::(anonymous namespace)::add(int*, int, int)\n", 0), 0u) << text;
     EXPECT_NE(text.find("reads 4 bytes at byte 256 of allocation"), std::string::npos) << text;
+    CUDA_FAILS(cudaErrorLaunchFailure, cudaStreamSynchronize(stream_));
+}
+
+// The kernel has no grid_dependency_wait: wrong right after another kernel, harmless after anything else.
+TEST_F(LaunchTest, AProgrammaticLaunchMustWaitForTheKernelBeforeIt) {
+    const cuda::LaunchConfig early{.grid = 4, .block = 32, .stream = stream_, .programmatic = true};
+    cudaStream_t other = nullptr;
+    CUDA_OK(cudaStreamCreateWithFlags(&other, cudaStreamNonBlocking));
+    launch_add(values_, 100, 1, early);  // after a fill
+    CUDA_OK(cudaStreamSynchronize(stream_));
+    launch_add(device_zeros(100), 100, 1, other);
+    CUDA_OK(cudaStreamSynchronize(other));
+    launch_add(values_, 100, 1, early);  // another stream's kernel has run in between
+    CUDA_OK(cudaStreamSynchronize(stream_));
+    CUDA_OK(cudaMemsetAsync(values_, 0, 4, stream_));
+    launch_add(values_, 100, 1, early);
+    CUDA_OK(cudaStreamSynchronize(stream_));
+    launch_add(values_, 100, 1, early);
+    CUDA_FAILS(cudaErrorLaunchFailure, cudaStreamSynchronize(stream_));
+    EXPECT_NE(std::string(cudaGetErrorString(cudaErrorLaunchFailure)).find("grid_dependency_wait"), std::string::npos);
+}
+
+TEST_F(LaunchTest, AProgrammaticLaunchInAGraphMustWaitToo) {
+    cudaGraph_t graph = nullptr;
+    cudaGraphExec_t executable = nullptr;
+    CUDA_OK(cudaStreamBeginCapture(stream_, cudaStreamCaptureModeThreadLocal));
+    launch_add(values_, 100, 1, stream_);
+    launch_add(values_, 100, 1, {.grid = 4, .block = 32, .stream = stream_, .programmatic = true});
+    CUDA_OK(cudaStreamEndCapture(stream_, &graph));
+    CUDA_OK(cudaGraphInstantiate(&executable, graph));
+    CUDA_OK(cudaGraphLaunch(executable, stream_));
     CUDA_FAILS(cudaErrorLaunchFailure, cudaStreamSynchronize(stream_));
 }
 
