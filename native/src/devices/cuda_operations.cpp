@@ -1,14 +1,9 @@
 // The operations of a CUDA device.
-#include <algorithm>
-#include <cmath>
-
 #include "core/matrix.h"
 #include "dequantize/cuda/dequantize.h"
 #include "devices/cuda_backend.h"
 #include "linear/cuda/linear.h"
 #include "lora/cuda/lora.h"
-#include "quantize/cuda/quantize.h"
-#include "quantize/quantize.h"
 
 namespace lk::cuda {
 
@@ -128,49 +123,6 @@ void CudaBackend::expand(const lk_matrix& s, const BatchPlan& plan, int32_t modu
     use_matrix(adapters, s);
     const BatchInUse use(*this, plan);
     cuda::expand_values(stream_, adapters, y);
-}
-
-void CudaBackend::fail_for_group(const lk_matrix& w, int64_t first, int64_t count) {
-    const int64_t size = size_of(w.dtype);
-    std::vector<char> elements(static_cast<size_t>(count * size));
-    for (int64_t done = 0; done < count;) {
-        const int64_t row = (first + done) / w.columns;
-        const int64_t column = (first + done) % w.columns;
-        const int64_t run = std::min(count - done, w.columns - column);
-        download(elements.data() + done * size, static_cast<const char*>(w.data) + (row * w.row_stride + column) * size,
-                 run * size);
-        done += run;
-    }
-    stream_.synchronize();
-    const lk_matrix group{elements.data(), 1, count, count, w.dtype, 0};
-    for (int64_t i = 0; i < count; ++i) {
-        const float value = read(group, 0, i);
-        if (!std::isfinite(value)) cpu::fail_not_finite(w, first + i, value);
-    }
-    fail(LK_INTERNAL, "w: the group of elements from %lld on was found not finite, but each is",
-         static_cast<long long>(first));
-}
-
-void CudaBackend::quantize(const lk_matrix& w, lk_weight_tensors& tensors) {
-    const CurrentContext current(device_);
-    refuse_while_recording("quantizing a weight");
-    const int64_t weights = w.rows * w.columns;
-    const int64_t groups = divide_up(weights, tensors.group_size);
-    if (weights == 0) return cpu::write_scales({}, tensors);
-    const Block codes(allocator_, tensors.codes.size, 256, "quantization");
-    const Block absmax(allocator_, groups * int64_t(sizeof(float)), 256, "quantization");
-    quantize_groups(stream_, w, tensors.group_size, static_cast<uint8_t*>(codes.data()),
-                    static_cast<float*>(absmax.data()));
-    std::vector<float> absmax_of_group(static_cast<size_t>(groups));
-    download(absmax_of_group.data(), absmax.data(), groups * int64_t(sizeof(float)));
-    download(tensors.codes.data, codes.data(), tensors.codes.size);
-    stream_.synchronize();
-    for (int64_t group = 0; group < groups; ++group) {
-        if (std::isfinite(absmax_of_group[size_t(group)])) continue;
-        const int64_t first = group * tensors.group_size;
-        fail_for_group(w, first, std::min(tensors.group_size, weights - first));
-    }
-    cpu::write_scales(absmax_of_group, tensors);
 }
 
 }  // namespace lk::cuda

@@ -35,12 +35,14 @@ inline std::array<float, 256> dynamic_map() {
 }
 
 // The nearest entry; of two at the same distance the lower.
-inline uint8_t nearest(const std::array<float, 256>& map, float value) {
-    const auto above = std::lower_bound(map.begin(), map.end(), value);
-    if (above == map.begin()) return 0;
-    if (above == map.end()) return 255;
-    const auto below = above - 1;
-    return static_cast<uint8_t>((value - *below <= *above - value ? below : above) - map.begin());
+constexpr uint8_t nearest(const float* map, float value) {
+    int above = 0;  // the first entry that is not below the value
+    for (int step = 128; step > 0; step /= 2) {
+        if (map[above + step - 1] < value) above += step;
+    }
+    if (map[above] < value) return 255;
+    if (above == 0) return 0;
+    return static_cast<uint8_t>(value - map[above - 1] <= map[above] - value ? above - 1 : above);
 }
 
 }  // namespace lk::nf4

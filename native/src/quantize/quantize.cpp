@@ -45,12 +45,20 @@ void encode_group(const float* values, int64_t count, float absmax, uint8_t* byt
     }
 }
 
+// In the order in which a GPU's kernel does it: kSumLanes sums, then these by halves.
+double sum_of(const std::vector<float>& values) {
+    double sums[kSumLanes] = {};
+    for (size_t i = 0; i < values.size(); ++i) sums[i % kSumLanes] += double(values[i]);
+    for (int half = kSumLanes / 2; half > 0; half /= 2) {
+        for (int lane = 0; lane < half; ++lane) sums[lane] += sums[lane + half];
+    }
+    return sums[0];
+}
+
 // Double quantization of absmax: the mean is taken off, the rest goes through the dynamic map in groups.
 void quantize_scales(const std::vector<float>& absmax, lk_weight_tensors& tensors) {
     static const std::array<float, 256> map = nf4::dynamic_map();
-    double sum = 0;
-    for (const float value : absmax) sum += double(value);
-    const auto offset = absmax.empty() ? 0.0f : static_cast<float>(sum / double(absmax.size()));
+    const auto offset = absmax.empty() ? 0.0f : static_cast<float>(sum_of(absmax) / double(absmax.size()));
     tensors.outer_offset = offset;
     std::memcpy(tensors.outer_table.data, map.data(), sizeof map);
 
@@ -63,7 +71,8 @@ void quantize_scales(const std::vector<float>& absmax, lk_weight_tensors& tensor
         const float largest = absmax_of(centred.data(), count);
         const float reciprocal = largest == 0 ? 0.0f : 1.0f / largest;
         std::memcpy(static_cast<char*>(tensors.outer_scales.data) + outer * 4, &largest, sizeof largest);
-        for (int64_t i = 0; i < count; ++i) codes[first + i] = nf4::nearest(map, centred[size_t(i)] * reciprocal);
+        for (int64_t i = 0; i < count; ++i)
+            codes[first + i] = nf4::nearest(map.data(), centred[size_t(i)] * reciprocal);
     }
 }
 

@@ -5,7 +5,12 @@
 
 #include "lorakernels.h"
 
-namespace lk::cpu {
+namespace lk {
+
+// Partial sums of the mean of absmax: one order of addition, so one result on every device.
+inline constexpr int kSumLanes = 256;
+
+namespace cpu {
 
 // Writes the groups' absmax to tensors.scales; where tensors.outer_group_size is not 0, quantized in turn, with the
 // outer tensors.
@@ -18,4 +23,5 @@ void write_scales(const std::vector<float>& absmax, lk_weight_tensors& tensors);
 // sets. Throws LK_INVALID_ARGUMENT for a non-finite element.
 void quantize(const lk_matrix& w, lk_weight_tensors& tensors);
 
-}  // namespace lk::cpu
+}  // namespace cpu
+}  // namespace lk
