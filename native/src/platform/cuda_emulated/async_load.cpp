@@ -67,8 +67,8 @@ void land_load(Block& block) {
     MBarrier* const barrier = mbarrier_at(block, load.mbarrier);
     if (barrier == nullptr)
         return note_text(*block.run, "mbarrier: it is gone when the copy of " + text_of(load.site) + " lands");
-    const auto writer = uint16_t(Cell::agent | barrier->row);
     if (load.copies_of == nullptr) {
+        const auto writer = uint16_t(Cell::agent | barrier->row);
         land_box(block, load);
         end_async_write(block, load.shared, load.bytes, writer, landing_tick(*barrier));
         complete_bytes(block, *barrier, load.bytes);
@@ -76,7 +76,7 @@ void land_load(Block& block) {
     }
     Groups<CpAsync>& copies = load.copies_of->copies;
     for (size_t i = 0; i < copies.operations.size() && copies.retired + i < load.copies; ++i) {
-        land_copy(*load.copies_of, copies.operations[i], writer, landing_tick(*barrier));
+        land_copy(*load.copies_of, copies.operations[i], barrier);
     }
     complete_arrival(block, *barrier);
 }

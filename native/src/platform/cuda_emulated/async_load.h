@@ -8,7 +8,8 @@ namespace lk::emulated {
 // Lands one of the block's loads under way.
 void land_load(Block& block);
 
-// Lands one cp.async, unless it has landed: its bytes count as written by `writer` at `tick`.
-void land_copy(Lane& lane, CpAsync& copy, uint16_t writer, uint32_t tick);
+// Lands one cp.async, unless it has landed: what it wrote is seen by whoever waits for the mbarrier, or by the lane
+// alone (null) until a barrier.
+void land_copy(Lane& lane, CpAsync& copy, const MBarrier* mbarrier);
 
 }  // namespace lk::emulated

@@ -40,6 +40,8 @@ struct CpAsync {
     uint16_t source_bytes;
     bool landed;
     Site site;
+    uint32_t row = 0;   // of the clocks: the mbarrier whose arrival has waited for it; 0: none
+    uint32_t tick = 0;  // in that row
 };
 
 struct BulkStore {

@@ -150,6 +150,33 @@ TEST_F(CpAsync, ArrivesOnMbarriers) {
     });
 }
 
+// The thread that copies waits on its own, others for the mbarrier.
+__global__ void arrive_and_wait(const uint32_t* in, uint32_t* out) {
+    LK_SHARED(Ring, ring);
+    LK_SHARED(uint64_t, full);
+    const uint32_t lane = threadIdx.x % 32;
+    if (threadIdx.x == 0) {
+        cuda::mbarrier_init(&full, 32);
+        cuda::fence_mbarrier_init();
+    }
+    cuda::block_sync();
+    if (threadIdx.x < 32) {
+        cuda::cp_async<16>(&ring[0][lane * 4], in + lane * 4);
+        cuda::cp_async_arrive(&full);
+        cuda::cp_async_commit();
+        cuda::cp_async_wait<0>();
+        out[lane] = ring[0][lane * 4];
+    } else {
+        cuda::mbarrier_wait(&full, 0);
+        out[threadIdx.x] = ring[0][(31 - lane) * 4];
+    }
+}
+
+TEST_F(CpAsync, IsSeenByItsThreadAndByThoseWhoWaitForTheMbarrier) {
+    expect_silent(
+        [&](const Options& options) { return run(arrive_and_wait, {.block = 64}, options, in.data(), out.data()); });
+}
+
 __global__ void fill_with_zeros(const uint32_t* in, uint32_t* out, int bytes) {
     LK_SHARED(Ring, ring);
     cuda::cp_async_zero_fill<16>(&ring[0][0], in, bytes);
