@@ -98,6 +98,7 @@ __global__ void arrive_kernel(const uint2* source, uint2* results) {
     if (threadIdx.x < lanes) {
         cp_async<8>(&slots[lane], source + lane);
         cp_async_arrive(&full);
+        cp_async_commit();
         cp_async_wait<0>();
     } else {
         mbarrier_wait(&full, 0);

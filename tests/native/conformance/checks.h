@@ -2,6 +2,7 @@
 // they give with what the PTX ISA's formulas say, worked out on the host without any code of the emulated device.
 #pragma once
 
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@ struct Check {
     std::string name;
     int compute_capability;  // the least that has the instruction
     void (*run)(Bench&);
+
+    friend std::ostream& operator<<(std::ostream& out, const Check& check) { return out << check.name; }
 };
 
 std::vector<Check> arithmetic_checks();

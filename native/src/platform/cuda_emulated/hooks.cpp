@@ -18,6 +18,8 @@ inline void watch(void* address, size_t bytes, AccessKind kind, const void* pc) 
         if (lane->warp->wgmma_in_flight) check_accumulator_access(*lane, address, bytes, pc);
         return;
     }
+    // Should the linker have kept an announcing copy of something that runs from here on, it is not the kernel's.
+    watched_lane = nullptr;
     Counters& counters = lane->block->run->report->counters;
     ++counters.accesses;
     if (lane->block->owns_window(address)) {
@@ -25,6 +27,7 @@ inline void watch(void* address, size_t bytes, AccessKind kind, const void* pc) 
             lane->warp->instructions.add(pc, lane->number, lane->block->offset(address), uint32_t(bytes));
     }
     note_access(*lane, address, uint32_t(bytes), kind, pc);
+    watched_lane = lane;
 }
 
 }  // namespace

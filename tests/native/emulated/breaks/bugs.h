@@ -1,6 +1,7 @@
 // The bugs that are planted one at a time into kernels written for it, to see that the emulated device catches them.
 #pragma once
 
+#include <ostream>
 #include <vector>
 
 #include "breaks/outcome.h"
@@ -77,6 +78,10 @@ struct Subject {
     Bug bug;
     const char* description;
     Outcome (*run)(const emulated::Options&);
+
+    friend std::ostream& operator<<(std::ostream& out, const Subject& subject) {
+        return out << subject.kernel << ": " << subject.description;
+    }
 };
 
 std::vector<Subject> pipelined_subjects();

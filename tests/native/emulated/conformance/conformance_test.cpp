@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cctype>
+#include <cstdio>
 #include <set>
 
 #include "conformance/checks.h"
@@ -13,6 +14,12 @@ namespace {
 
 class Conformance : public testing::TestWithParam<Check> {
   protected:
+    static void SetUpTestSuite() {
+        std::puts(
+            "On the emulated device: this shows that its instructions agree with the formulas, not that hardware "
+            "does.");
+    }
+
     ~Conformance() override {
         lk_emulated_reset();
         lk_emulated_configure_text("seed=1,rounding=exact,preemption=0");
