@@ -9,7 +9,7 @@ namespace {
 // Tails in all three dimensions; two blocks along M and N, three along K.
 template <Bug bug>
 Outcome run_pipelined(const emulated::Options& options) {
-    constexpr int m = 40, n = 72, k = 232, splits = 3;
+    constexpr int m = 40, n = 72, k = 424, splits = 3;
     static const Matrix a_values(m, k, 1), b_values(n, k, 2);
     static const std::vector<float> expected = product(a_values, b_values);
     const DeviceArray<uint16_t> a(a_values.halves), b(b_values.halves);
