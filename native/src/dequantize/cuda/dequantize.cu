@@ -28,7 +28,7 @@ __global__ void __launch_bounds__(kTileThreads)
         for (int column = 0; column < int(layout.columns(panel)); ++column) {
             T* const out = row_of<T>(y, panel * PanelLayout::kColumns + column) + first_k;
             for (int k = int(threadIdx.x); k < depth; k += kTileThreads) {
-                out[k] = round_to<T>(tile.values[column][k]);
+                store_rounded(out + k, tile.values[column][k]);
             }
         }
     }

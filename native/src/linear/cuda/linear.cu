@@ -102,7 +102,7 @@ __global__ void __launch_bounds__(kTileThreads) linear_kernel(const __grid_const
                 if (n >= y.columns) continue;
                 float total = totals[i][j] + bias[j];
                 if (!is_finite(total)) total = undo_overflow<T>(arguments, m, n, total);
-                row_of<T>(y, m)[n] = round_to<T>(total);
+                store_rounded(row_of<T>(y, m) + n, total);
             }
         }
     }

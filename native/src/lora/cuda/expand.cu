@@ -25,7 +25,7 @@ __device__ __forceinline__ void expand_rows(const Adapters& adapters, const lk_m
         float total[1] = {before};
         add_adapters<1, 1>(adapters, row, n, y.columns, total);
         if (!is_finite(total[0]) && is_finite(before)) total[0] = exactly(row, n, before, total[0]);
-        *element = round_to<T>(total[0]);
+        store_rounded(element, total[0]);
     }
 }
 

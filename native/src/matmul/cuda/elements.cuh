@@ -15,6 +15,13 @@ __device__ __forceinline__ float widen(T value) {
     }
 }
 
+// The value first, then the store: GCC does not show the emulated device `*place = f()` where f returns a struct.
+template <class T>
+__device__ __forceinline__ void store_rounded(T* place, float value) {
+    const T rounded = round_to<T>(value);
+    *place = rounded;
+}
+
 // Calls f with a null pointer of the dtype's C++ type. All threads of a warp have the same dtype.
 template <class F>
 __device__ __forceinline__ void with_element_type(lk_dtype dtype, F&& f) {
