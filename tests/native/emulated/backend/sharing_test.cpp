@@ -76,10 +76,9 @@ TEST_F(BackendSharing, OtherContextsMayUseAtOnceWhatComesFromTheHost) {
     for (uint32_t seed = 1; seed <= 8; ++seed) {
         LK_ASSERT_OK(lk_emulated_configure_text(("seed=" + std::to_string(seed)).c_str()));
         Rig made(emulated_options(), {});
-        LK_ASSERT_OK(made.set({0, 1, 2, -1}));
-        DeviceMatrix x(made.context, input, kType), y(made.context, kRows, rig.shape.out, kType);
+        LK_ASSERT_OK(made.set({0, 1, 2, -1}, other));
+        DeviceMatrix x(other, input, kType), y(other, kRows, rig.shape.out, kType);
         LK_ASSERT_OK(lk_linear(other, &x.view, made.weight, made.batch, 0, nullptr, &y.view));
-        LK_ASSERT_OK(lk_context_synchronize(other));
         EXPECT_EQ(bits_of(y.download()), bits_of(expected)) << "seed " << seed;
     }
 }
