@@ -27,7 +27,7 @@ public enum LoraKernelsStatus
     /// <summary>An adapter that was never added or is removed.</summary>
     NotFound = 7,
 
-    /// <summary>The stream is inside another thread's call.</summary>
+    /// <summary>The stream is inside another thread's call, or recording.</summary>
     Busy = 8,
 
     /// <summary>The native library was built from another version of the header than this assembly.</summary>

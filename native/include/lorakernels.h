@@ -54,7 +54,7 @@ typedef enum lk_status {
     LK_OUT_OF_MEMORY = 5,          /* an allocation failed; nothing was changed */
     LK_CAPACITY_EXCEEDED = 6,      /* more than a batch or a borrowed workspace was created for */
     LK_NOT_FOUND = 7,              /* an adapter that was never added or is removed */
-    LK_BUSY = 8,                   /* the context is inside another thread's call */
+    LK_BUSY = 8,                   /* the context is inside another thread's call, or recording */
     LK_ABI_MISMATCH = 9,           /* caller and library were built from different headers */
     LK_DEVICE_UNAVAILABLE = 10,    /* no such device here; the message says why */
     LK_INTERNAL = 11,              /* a defect of this library; please report the message */
@@ -173,7 +173,8 @@ LK_API lk_status lk_context_stream(const lk_context* context, void** stream_out)
 typedef struct lk_graph lk_graph;
 
 /* From now on the context's operations are recorded, not run. While recording, nothing may allocate: give the context
- * a workspace first, and set batches, copy from or to host memory, pack and add adapters before or after.
+ * a workspace first, and set batches, copy from or to host memory, pack and add adapters before or after: they are
+ * refused with LK_BUSY, and the recording goes on.
  * @retval LK_UNSUPPORTED the CPU records nothing
  * @retval LK_BUSY the stream is recording already */
 LK_API lk_status lk_capture_begin(lk_context* context);
