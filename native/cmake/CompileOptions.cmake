@@ -39,5 +39,5 @@ endif()
 add_library(lorakernels_cuda_options INTERFACE)
 string(REPLACE ";" "," cuda_host_options "-Wall;-Wextra;${host_options}")
 target_compile_options(lorakernels_cuda_options INTERFACE
-    $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false --expt-relaxed-constexpr -lineinfo
+    $<$<COMPILE_LANGUAGE:CUDA>:-fmad=false --expt-relaxed-constexpr
     -Xcompiler=${cuda_host_options} $<$<BOOL:${LORAKERNELS_WERROR}>:-Werror=all-warnings>>)
