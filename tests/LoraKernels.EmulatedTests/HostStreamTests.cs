@@ -1,5 +1,6 @@
 using LoraKernels.Tests.Operations;
 using LoraKernels.Tests.Properties;
+using LoraKernels.Verification;
 using NUnit.Framework;
 
 namespace LoraKernels.EmulatedTests;
@@ -43,6 +44,7 @@ public sealed class HostStreamTests() : DeviceFixture("emulated")
     [Test]
     public void AStreamOfAnotherDeviceIsRefused()
     {
+        EmulatedDevice.Configure("devices=2");
         var refused = Assert.Throws<LoraKernelsException>(
             () => Device.OpenOnStream("emulated:1", Device.DefaultStream.NativeStream).Dispose())!;
 

@@ -29,7 +29,11 @@ bool SharedInstructions::continues_vector(uint32_t lane, uint32_t offset, uint32
 uint32_t SharedInstructions::add(const void* pc, uint32_t lane, uint32_t offset, uint32_t bytes) {
     const uint32_t bit = 1u << lane;
     if (continues_vector(lane, offset, bytes)) return 0;
-    for (uint32_t i = 0; i < instructions_.size(); ++i) {
+    // Lanes mostly take the same way: the instruction after the lane's last one is the first guess.
+    const auto count = uint32_t(instructions_.size());
+    const uint32_t guess = last_[lane].end == 0 ? 0 : last_[lane].instruction + 1;
+    for (uint32_t step = 0; step < count; ++step) {
+        const uint32_t i = guess + step < count ? guess + step : guess + step - count;
         Instruction& instruction = instructions_[i];
         if (instruction.pc != pc || (instruction.lanes & bit) != 0) continue;
         instruction.lanes |= bit;
@@ -59,17 +63,21 @@ uint32_t SharedInstructions::extra_cycles(const Instruction& instruction) {
     const uint32_t lanes_at_once = banks / words;
     uint32_t extra = 0;
     for (uint32_t first = 0; first < banks; first += lanes_at_once) {
-        std::vector<uint32_t> wanted;
+        uint32_t wanted[banks][banks];  // of each bank, the words
+        uint8_t count[banks] = {};
+        uint8_t most = 1;
         for (uint32_t lane = first; lane < first + lanes_at_once; ++lane) {
             if ((instruction.lanes >> lane & 1) == 0) continue;
-            for (uint32_t i = 0; i < words; ++i) wanted.push_back(instruction.offsets[lane] / bank_bytes + i);
+            for (uint32_t i = 0; i < words; ++i) {
+                const uint32_t word = instruction.offsets[lane] / bank_bytes + i;
+                uint32_t* const of_bank = wanted[word % banks];
+                uint8_t& found = count[word % banks];
+                if (std::find(of_bank, of_bank + found, word) != of_bank + found) continue;
+                of_bank[found++] = word;
+                most = std::max(most, found);
+            }
         }
-        std::sort(wanted.begin(), wanted.end());
-        wanted.erase(std::unique(wanted.begin(), wanted.end()), wanted.end());
-        uint32_t in_bank[banks] = {};
-        uint32_t most = 1;
-        for (const uint32_t word : wanted) most = std::max(most, ++in_bank[word % banks]);
-        extra += most - 1;
+        extra += most - 1u;
     }
     return extra;
 }

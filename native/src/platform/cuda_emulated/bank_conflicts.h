@@ -7,8 +7,8 @@
 
 namespace lk::emulated {
 
-// The accesses of one warp between two points at which its lanes come together. A lane's n-th access at a place in the
-// program belongs to the warp's n-th instruction there. The host's compiler may take vectors apart: words that a lane
+// The accesses of one warp between two points at which its lanes come together. A lane's access at a place in the
+// program belongs to the warp's next instruction there. The host's compiler may take vectors apart: words that a lane
 // accesses one after the other within 16 aligned bytes count as one access of them all.
 class SharedInstructions {
   public:

@@ -22,7 +22,7 @@ inline void watch(void* address, size_t bytes, AccessKind kind, const void* pc) 
     watched_lane = nullptr;
     Counters& counters = lane->block->run->report->counters;
     ++counters.accesses;
-    if (lane->block->owns_window(address)) {
+    if (lane->block->run->options->count_conflicts && lane->block->owns_window(address)) {
         counters.bank_conflicts +=
             lane->warp->instructions.add(pc, lane->number, lane->block->offset(address), uint32_t(bytes));
     }

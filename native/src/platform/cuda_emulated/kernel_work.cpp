@@ -16,6 +16,7 @@ Options options_of(Machine& machine) {
     options.preemption = uint32_t(settings.preemption);
     options.rounding = settings.rounding == LK_EMULATED_EXACT ? Rounding::exact : Rounding::truncating;
     options.checked = settings.checks != 0;
+    options.count_conflicts = settings.conflicts != 0;
     options.multiprocessors = uint32_t(settings.multiprocessors);
     options.threads_per_multiprocessor = uint32_t(multiprocessor.threads);
     options.blocks_per_multiprocessor = uint32_t(multiprocessor.blocks);

@@ -22,6 +22,7 @@ typedef struct lk_emulated_options {
     lk_emulated_rounding rounding; /* [rounding] exact, truncate */
     uint64_t seed;                 /* [seed] of every order that CUDA leaves open */
     int32_t checks;                /* [checks] 1: races, uninitialised reads and the like are found. 0: faster */
+    int32_t conflicts;             /* [conflicts] 1: bank conflicts of plain accesses are counted too. Slow */
     int32_t preemption;            /* [preemption] n: a warp gives way after 1 of n collectives. 0: when it must wait */
     int32_t devices;               /* [devices] 0 ... 16 */
     int32_t multiprocessors;       /* [multiprocessors] of each device */
@@ -64,7 +65,7 @@ typedef struct lk_emulated_statistics {
     int64_t live_bytes;  /* device memory that is allocated now */
     int64_t bytes_read;  /* global memory read by kernels */
     int64_t bytes_written;
-    int64_t bank_conflicts; /* extra shared-memory cycles */
+    int64_t bank_conflicts; /* extra shared-memory cycles: of ldmatrix, of plain accesses if the options say so */
     int64_t findings;       /* launches that broke a rule */
 } lk_emulated_statistics;
 

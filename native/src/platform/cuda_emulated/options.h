@@ -14,7 +14,8 @@ struct Options {
     uint64_t seed = 1;        // of every order and moment that CUDA leaves open
     uint32_t preemption = 0;  // n: a warp gives way after 1 of n collectives; 0: only where it must wait
     Rounding rounding = Rounding::exact;
-    bool checked = true;  // races, uninitialised reads and the like are looked for
+    bool checked = true;          // races, uninitialised reads and the like are looked for
+    bool count_conflicts = true;  // bank conflicts of plain accesses too, in checked runs; takes as long as the checks
 
     // What can be resident at once decides which blocks may wait for each other.
     uint32_t multiprocessors = 4;

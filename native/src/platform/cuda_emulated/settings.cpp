@@ -30,6 +30,7 @@ constexpr IntegerOption integer_option(const char* name, int64_t minimum, int64_
 constexpr IntegerOption kIntegers[] = {
     integer_option<&lk_emulated_options::seed>("seed", 0, std::numeric_limits<int64_t>::max()),
     integer_option<&lk_emulated_options::checks>("checks", 0, 1),
+    integer_option<&lk_emulated_options::conflicts>("conflicts", 0, 1),
     integer_option<&lk_emulated_options::preemption>("preemption", 0, 1'000'000),
     integer_option<&lk_emulated_options::devices>("devices", 0, 16),
     integer_option<&lk_emulated_options::multiprocessors>("multiprocessors", 1, 1024),

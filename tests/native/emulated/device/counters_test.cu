@@ -125,6 +125,7 @@ __global__ void recurse(uint32_t* out, int depth) {
     room[0] = char(depth);
     if (depth > 0) {
         recurse(out, depth - 1);
+        room[1] = room[0];  // used after the call, which therefore cannot reuse this frame
     } else {
         *out = uint32_t(room[0]);
     }
