@@ -3,8 +3,11 @@
 # LORAKERNELS_CUDA: AUTO (if a compiler is found), ON (it must be), OFF, or the path of an nvcc or of a toolkit's folder.
 set(LORAKERNELS_CUDA AUTO CACHE STRING "CUDA kernels: AUTO, ON, OFF, or the path of nvcc or of a CUDA toolkit")
 
-# A real binary for each architecture that is in use, and PTX that drivers translate for what comes after.
-set(LORAKERNELS_CUDA_ARCHITECTURES "80-real;86-real;89-real;90a-real;90-virtual"
+# Every kernel is compiled once for each of these, so the list is short. A binary runs on all processors of its major
+# version from its minor version on: 80 is for 8.0, 8.6 and 8.9, which differ in throughput and shared memory (what the
+# launch chooses by) and in nothing that a kernel here would be compiled for. 90a has Hopper's wgmma. The PTX of 90 is
+# what drivers translate for everything newer.
+set(LORAKERNELS_CUDA_ARCHITECTURES "80-real;90a-real;90-virtual"
     CACHE STRING "CUDA architectures, as CMAKE_CUDA_ARCHITECTURES takes them")
 
 # Where toolkits install themselves, and where fetch-cuda puts one.

@@ -80,7 +80,7 @@ void fail_cuda(cudaError_t error, const char* what) {
         case LK_ARCHITECTURE_NOT_BUILT:
             fail(status,
                  "%s: %s. The library has no kernels for %s, only for %s; build it with this one among "
-                 "CMAKE_CUDA_ARCHITECTURES",
+                 "LORAKERNELS_CUDA_ARCHITECTURES",
                  what, text.c_str(), current_architecture().c_str(), LK_CUDA_ARCHITECTURES);
         default:
             fail(status, "%s: %s", what, text.c_str());

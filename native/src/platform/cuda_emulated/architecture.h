@@ -31,7 +31,7 @@ constexpr int max_shared_bytes_of_block(int architecture) {
     return multiprocessor_of(architecture).shared_bytes - kReservedSharedBytes;
 }
 
-// Those that kernels are compiled for.
+// Those that the compiled binaries run on.
 constexpr bool has_kernels(int architecture) {
     return architecture == 80 || architecture == 86 || architecture == 89 || architecture == 90;
 }
