@@ -1,0 +1,125 @@
+// How a word of eight codes becomes a fragment of mma's A operand: four registers of two 16-bit floats each. What the
+// floats are is up to the kind of value and the type, so that decoding takes the fewest instructions; kLowerFactor and
+// kUpperFactor are what sums of rows g and g + 8 of a fragment have to be multiplied by in the end.
+//
+//   affine, f16   the code's bits as they are: subnormals q * 2^-24 and, four bits further up, q * 2^-20
+//   affine, bf16  128 + q
+//   table         pairs of values looked up in shared memory
+//   E2M1, f16     the code's bits where f16 has sign, exponent and mantissa: value * 2^-14
+//   E2M1, bf16    likewise, value * 2^-126, and one multiplication: products of bf16 subnormals would underflow
+//
+// Tensor cores multiply subnormals exactly, at full speed (measured by others on sm_70 and up; not documented).
+#pragma once
+
+#include <type_traits>
+
+#include "packing/cuda/arrangement.h"
+#include "platform/cuda/bits.cuh"
+#include "platform/cuda/packed.cuh"
+
+namespace lk::cuda {
+
+// Values of pairs of codes: entry [code byte][lane], a copy for each lane, so that a warp's lookups never meet in a
+// bank. Rows are 256 bytes apart: a byte permutation makes an offset of a code byte; the second half of a row is free.
+struct PairTable {
+    static constexpr int kEntries = 256;
+    static constexpr int kRowWords = 64;
+    static constexpr int kBytes = kEntries * kRowWords * 4;
+};
+
+struct Lookup {
+    const char* table;     // in shared memory
+    uint32_t lane_offset;  // lane * 4
+
+    __device__ __forceinline__ uint32_t operator()(uint32_t offset) const {
+        return *reinterpret_cast<const uint32_t*>(table + offset);
+    }
+};
+
+template <class T>
+struct AffineValues {
+    static constexpr Arrangement kArrangement = Arrangement::nibbles;
+    static constexpr bool kHasTable = false;
+    static constexpr bool kIsHalf = std::is_same_v<T, Half>;
+    static constexpr float kLowerFactor = kIsHalf ? 0x1p24f : 1.0f;
+    static constexpr float kUpperFactor = kIsHalf ? 0x1p20f : 1.0f;
+    // What a register holds more than the code.
+    static constexpr int kExcess = kIsHalf ? 0 : 128;
+
+    __device__ __forceinline__ static void fragment(uint32_t word, const Lookup&, uint32_t (&a)[4]) {
+        if constexpr (kIsHalf) {
+            const uint32_t upper = word >> 8;
+            a[0] = word & 0x000f000fu;
+            a[1] = word & 0x00f000f0u;
+            a[2] = upper & 0x000f000fu;
+            a[3] = upper & 0x00f000f0u;
+        } else {
+            constexpr int kAndOr = 0xea;  // (a & b) | c
+#pragma unroll
+            for (int r = 0; r < 4; ++r) a[r] = lop3<kAndOr>(word >> (4 * r), 0x000f000fu, 0x43004300u);
+        }
+    }
+
+    // A fragment all of whose values, in the units of fragment(), are -(zero + excess).
+    __device__ __forceinline__ static void minus(int zero, uint32_t (&a)[4]) {
+        uint32_t lower;
+        uint32_t upper;
+        if constexpr (kIsHalf) {
+            lower = 0x8000u | uint32_t(zero);
+            upper = 0x8000u | uint32_t(zero) << 4;
+        } else {
+            // 128 ... 255 have their exponent and all of their bits in bf16's 16.
+            lower = upper = 0xc300u | uint32_t(zero);
+        }
+        a[0] = a[2] = lower | lower << 16;
+        a[1] = a[3] = upper | upper << 16;
+    }
+};
+
+template <class T>
+struct TableValues {
+    static constexpr Arrangement kArrangement = Arrangement::pairs;
+    static constexpr bool kHasTable = true;
+    static constexpr float kLowerFactor = 1.0f;
+    static constexpr float kUpperFactor = 1.0f;
+
+    // The offset of a code byte's pair in a PairTable is one permutation of bytes: [lane * 4, code, 0, 0].
+    __device__ __forceinline__ static void fragment(uint32_t word, const Lookup& lookup, uint32_t (&a)[4]) {
+        a[0] = lookup(prmt(word, lookup.lane_offset, 0x7604));
+        a[1] = lookup(prmt(word, lookup.lane_offset, 0x7614));
+        a[2] = lookup(prmt(word, lookup.lane_offset, 0x7624));
+        a[3] = lookup(prmt(word, lookup.lane_offset, 0x7634));
+    }
+};
+
+template <class T>
+struct E2m1Values {
+    static constexpr Arrangement kArrangement = Arrangement::e2m1;
+    static constexpr bool kHasTable = false;
+    static constexpr bool kIsHalf = std::is_same_v<T, Half>;
+    static constexpr float kLowerFactor = kIsHalf ? 0x1p14f : 1.0f;
+    static constexpr float kUpperFactor = kLowerFactor;
+
+    __device__ __forceinline__ static void fragment(uint32_t word, const Lookup&, uint32_t (&a)[4]) {
+        if constexpr (kIsHalf) {
+            constexpr uint32_t kBits = 0x8e008e00u;
+            a[0] = word & kBits;
+            a[1] = word << 3 & kBits;
+            a[2] = (word & 0x40384038u) * 66u & kBits;
+            a[3] = (word & 0x20072007u) * 516u & kBits;
+        } else {
+            constexpr uint32_t kBits = 0x81c081c0u;
+            constexpr uint32_t kSign = 0x80008000u;
+            constexpr int kSelect = 0xca;             // (a & b) | (~a & c)
+            constexpr uint32_t kRange = 0x7e807e80u;  // 2^126, twice
+            a[0] = lop3<kSelect>(kSign, word, word >> 3) & kBits;
+            a[1] = lop3<kSelect>(kSign, word << 3, word) & kBits;
+            a[2] = lop3<kSelect>(kSign, word << 1, word << 3) & kBits;
+            a[3] = lop3<kSelect>(kSign, word << 2, word << 6) & kBits;
+#pragma unroll
+            for (int r = 0; r < 4; ++r) a[r] = mul2<BFloat16>(a[r], kRange);
+        }
+    }
+};
+
+}  // namespace lk::cuda
