@@ -55,6 +55,13 @@ class CopyKind(IntEnum):
 class Format(IntEnum):
     BNB_NF4 = 1
     GGUF_Q4_0 = 2
+    BNB_FP4 = 3
+    GGUF_Q4_1 = 4
+    GGUF_IQ4_NL = 5
+    GGUF_Q4_K = 6
+    INT4_PACKED = 7
+    MXFP4 = 8
+    NVFP4 = 9
 
 
 class _Struct(ctypes.Structure):
@@ -120,11 +127,15 @@ class WeightTensors(_Struct):
         ("outer_group_size", c_int64),
         ("codes", Bytes),
         ("scales", Bytes),
+        ("zero_points", Bytes),
+        ("group_index", Bytes),
         ("table", Bytes),
         ("outer_table", Bytes),
         ("outer_scales", Bytes),
         ("outer_offset", c_float),
-        ("reserved", c_uint32),
+        ("tensor_scale", c_float),
+        ("tensor_scale_divides", c_uint32),
+        ("scale_dtype", c_int32),
     ]
 
 

@@ -144,7 +144,15 @@ class Graph(_Handle):
 class HostTensors:
     """A weight's tensors in host memory, in its checkpoint's layout (lk_weight_tensors)."""
 
-    PARTS = ("codes", "scales", "table", "outer_table", "outer_scales")
+    PARTS = (
+        "codes",
+        "scales",
+        "zero_points",
+        "group_index",
+        "table",
+        "outer_table",
+        "outer_scales",
+    )
 
     def __init__(self, view: abi.WeightTensors, parts: dict[str, bytes | bytearray]):
         self.view = view

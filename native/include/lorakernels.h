@@ -235,8 +235,15 @@ LK_API lk_status lk_context_set_workspace(lk_context* context, void* data, int64
 
 /* Checkpoint formats. The bits of each are described in native/src/formats/. */
 typedef enum lk_format {
-    LK_FORMAT_BNB_NF4 = 1,  /* bitsandbytes NF4, absmax plain or nested (double quantization) */
-    LK_FORMAT_GGUF_Q4_0 = 2 /* GGUF Q4_0: blocks of 32, f16 scale */
+    LK_FORMAT_BNB_NF4 = 1,     /* bitsandbytes NF4, absmax plain or nested (double quantization) */
+    LK_FORMAT_GGUF_Q4_0 = 2,   /* GGUF Q4_0: blocks of 32, f16 scale */
+    LK_FORMAT_BNB_FP4 = 3,     /* bitsandbytes FP4, as NF4 */
+    LK_FORMAT_GGUF_Q4_1 = 4,   /* GGUF Q4_1: blocks of 32, f16 scale and minimum */
+    LK_FORMAT_GGUF_IQ4_NL = 5, /* GGUF IQ4_NL: blocks of 32, f16 scale, a table of integers */
+    LK_FORMAT_GGUF_Q4_K = 6,   /* GGUF Q4_K: blocks of 256 with 8 groups, 6-bit scales and minimums */
+    LK_FORMAT_INT4_PACKED = 7, /* compressed-tensors pack-quantized: integers, with or without zero points, act-order */
+    LK_FORMAT_MXFP4 = 8,       /* OCP MXFP4: E2M1, a power of two per 32 */
+    LK_FORMAT_NVFP4 = 9        /* NVFP4: E2M1, an E4M3 scale per 16, one fp32 scale */
 } lk_format;
 
 typedef struct lk_bytes {
@@ -244,19 +251,37 @@ typedef struct lk_bytes {
     int64_t size; /* bytes */
 } lk_bytes;
 
-/* A weight's tensors, in their checkpoint's own layout.
+/* A weight's tensors, in their checkpoint's own layout. What a format does not name below is empty or 0. G =
+ * ceil(in_features / group_size). Two codes of a byte: "low first" has the even k in the low nibble.
  *
- * LK_FORMAT_BNB_NF4: W[i] = table[q(i)] * absmax[i / group_size] with the flat index i = n * in_features + k.
+ * LK_FORMAT_BNB_NF4, LK_FORMAT_BNB_FP4: W[i] = table[q(i)] * absmax[i / group_size], flat index i = n * in_features + k.
  *   codes         u8 [ceil(N*K / 2)], even i in the high nibble
  *   scales        plain: f32 [ceil(N*K / group_size)] = absmax. Nested: u8, absmax[b] =
  *                 outer_table[scales[b]] * outer_scales[b / outer_group_size] + outer_offset
- *   table         f32 [16], or empty for the standard NF4 map
+ *   table         f32 [16], or empty for the format's own map
  *   outer_table   f32 [256], empty when plain
  *   outer_scales  f32 [ceil(scales / outer_group_size)], empty when plain
  *   group_size    a power of two, 32 ... 4096; groups run across rows where K is not a multiple of it
- * LK_FORMAT_GGUF_Q4_0: W = d * (q - 8).
- *   codes         18 bytes a block of 32: f16 d, 16 bytes of nibbles (low = element j, high = element j + 16)
- *   group_size    32; in_features is a multiple of 32; everything else empty or 0 */
+ * LK_FORMAT_GGUF_*: only codes, the blocks of the file. T is the table of IQ4_NL.
+ *   Q4_0, Q4_1, IQ4_NL: W = d * (q - 8), d * q + m, d * T[q]; group_size 32; in_features is a multiple of 32
+ *                 f16 d, Q4_1: f16 m, 16 bytes of nibbles (low = element j, high = element j + 16)
+ *   Q4_K: W = (d * scale) * q - (dmin * minimum); group_size 32; in_features is a multiple of 256
+ *                 f16 d, f16 dmin, 12 bytes of 6-bit scales and minimums, 128 bytes of nibbles
+ * LK_FORMAT_INT4_PACKED: W[n, k] = (q - z) * scale[n, g]; g = k / group_size, or group_index[k]; z is 8 without
+ *   zero_points.
+ *   codes         i32 [N, ceil(K / 8)], eight to a word, lowest bits first
+ *   scales        [N, G] of scale_dtype
+ *   zero_points   i32 [ceil(N / 8), G], eight rows to a word, lowest bits first; or empty
+ *   group_index   i32 [K], for act-order: every group has group_size members, the last one what is left; or empty
+ *   group_size    a multiple of 32, or K: one scale a row
+ * LK_FORMAT_MXFP4: W = E2M1(q) * 2^(scale - 127).
+ *   codes         u8 [N, K / 2], low first
+ *   scales        u8 [N, K / 32]; 255, a NaN, is refused
+ *   group_size    32; in_features is a multiple of it
+ * LK_FORMAT_NVFP4: W = E2M1(q) * s, s = E4M3(scale) * tensor_scale, or / tensor_scale where tensor_scale_divides.
+ *   codes         u8 [N, K / 2], low first
+ *   scales        u8 [N, K / 16]; negative ones and NaN are refused
+ *   group_size    16; in_features is a multiple of it */
 typedef struct lk_weight_tensors {
     uint32_t struct_size;
     lk_format format;
@@ -266,18 +291,23 @@ typedef struct lk_weight_tensors {
     int64_t outer_group_size; /* 0 when plain; bitsandbytes writes 256 */
     lk_bytes codes;
     lk_bytes scales;
+    lk_bytes zero_points;
+    lk_bytes group_index;
     lk_bytes table;
     lk_bytes outer_table;
     lk_bytes outer_scales;
     float outer_offset;
-    uint32_t reserved; /* 0 */
+    float tensor_scale;            /* finite, > 0 */
+    uint32_t tensor_scale_divides; /* 0 or 1 */
+    lk_dtype scale_dtype;          /* LK_FORMAT_INT4_PACKED; elsewhere 0: the format says it */
 } lk_weight_tensors;
 
 /* A weight on a device, in the layout that its kernels stream. Immutable, shareable between contexts and threads. */
 typedef struct lk_weight lk_weight;
 
 /* Packs a checkpoint's tensors (host memory) for the context's device; they are not needed afterwards.
- * @retval LK_INVALID_ARGUMENT a size that does not fit the shape, a group size that the format does not have
+ * @retval LK_INVALID_ARGUMENT a size that does not fit the shape, a group size that the format does not have, contents
+ *         that it does not allow; their place is named
  * @retval LK_UNSUPPORTED unknown format */
 LK_API lk_status lk_weight_pack(lk_context* context, const lk_weight_tensors* tensors, lk_weight** weight_out);
 LK_API lk_status lk_weight_destroy(lk_weight* weight);

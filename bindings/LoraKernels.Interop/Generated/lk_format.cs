@@ -9,4 +9,11 @@ internal enum lk_format
 {
     LK_FORMAT_BNB_NF4 = 1,
     LK_FORMAT_GGUF_Q4_0 = 2,
+    LK_FORMAT_BNB_FP4 = 3,
+    LK_FORMAT_GGUF_Q4_1 = 4,
+    LK_FORMAT_GGUF_IQ4_NL = 5,
+    LK_FORMAT_GGUF_Q4_K = 6,
+    LK_FORMAT_INT4_PACKED = 7,
+    LK_FORMAT_MXFP4 = 8,
+    LK_FORMAT_NVFP4 = 9,
 }

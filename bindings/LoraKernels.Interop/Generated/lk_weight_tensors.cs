@@ -27,6 +27,10 @@ internal partial struct lk_weight_tensors
 
     public lk_bytes scales;
 
+    public lk_bytes zero_points;
+
+    public lk_bytes group_index;
+
     public lk_bytes table;
 
     public lk_bytes outer_table;
@@ -35,6 +39,10 @@ internal partial struct lk_weight_tensors
 
     public float outer_offset;
 
+    public float tensor_scale;
+
     [NativeTypeName("uint32_t")]
-    public uint reserved;
+    public uint tensor_scale_divides;
+
+    public lk_dtype scale_dtype;
 }

@@ -13,8 +13,7 @@ namespace {
 const Format& format_of(const lk_format& id, const char* name) {
     const Format* format = find_format(raw(id));
     if (format == nullptr) {
-        fail(LK_UNSUPPORTED, "%s: is %d; this library has bitsandbytes NF4 (%d) and GGUF Q4_0 (%d)", name, raw(id),
-             LK_FORMAT_BNB_NF4, LK_FORMAT_GGUF_Q4_0);
+        fail(LK_UNSUPPORTED, "%s: is %d; this library has %s", name, raw(id), format_names().c_str());
     }
     return *format;
 }
@@ -25,18 +24,11 @@ void check_shape(const lk_weight_tensors& tensors) {
 }
 
 void check_buffers(const lk_weight_tensors& tensors) {
-    check_bytes(tensors.codes, "codes");
-    check_bytes(tensors.scales, "scales");
-    check_bytes(tensors.table, "table");
-    check_bytes(tensors.outer_table, "outer_table");
-    check_bytes(tensors.outer_scales, "outer_scales");
+    for (const TensorMember& member : kTensorMembers) check_bytes(tensors.*member.bytes, member.name);
 }
 
 void forget_pointers(lk_weight_tensors& tensors) {
-    for (lk_bytes* bytes :
-         {&tensors.codes, &tensors.scales, &tensors.table, &tensors.outer_table, &tensors.outer_scales}) {
-        bytes->data = nullptr;
-    }
+    for (const TensorMember& member : kTensorMembers) (tensors.*member.bytes).data = nullptr;
 }
 
 // The caller has checked the tensors.
@@ -64,11 +56,11 @@ lk_status lk_weight_pack(lk_context* context, const lk_weight_tensors* tensors, 
         const ContextLock lock(context);
         require_struct(tensors, "tensors");
         require(weight_out, "weight_out");
-        check_reserved(tensors->reserved, "tensors.reserved");
         const Format& format = format_of(tensors->format, "tensors.format");
         check_shape(*tensors);
         check_buffers(*tensors);
-        format.check(*tensors);
+        check_description(format, *tensors);
+        check_contents(format, *tensors);
         *weight_out = pack(*lock, format, *tensors).release();
     });
 }
@@ -100,17 +92,11 @@ lk_status lk_weight_unpack(lk_context* context, const lk_weight* weight, const l
         check_device(weight->device, *lock->backend, "weight");
         require_struct(tensors_out, "tensors_out");
         check_buffers(*tensors_out);
-        check_same_size(tensors_out->codes, weight->tensors.codes, "codes");
-        check_same_size(tensors_out->scales, weight->tensors.scales, "scales");
-        check_same_size(tensors_out->table, weight->tensors.table, "table");
-        check_same_size(tensors_out->outer_table, weight->tensors.outer_table, "outer_table");
-        check_same_size(tensors_out->outer_scales, weight->tensors.outer_scales, "outer_scales");
         lk_weight_tensors out = weight->tensors;
-        out.codes = tensors_out->codes;
-        out.scales = tensors_out->scales;
-        out.table = tensors_out->table;
-        out.outer_table = tensors_out->outer_table;
-        out.outer_scales = tensors_out->outer_scales;
+        for (const TensorMember& member : kTensorMembers) {
+            check_same_size(tensors_out->*member.bytes, weight->tensors.*member.bytes, member.name);
+            out.*member.bytes = tensors_out->*member.bytes;
+        }
         lock->backend->unpack(*weight, out);
     });
 }
@@ -151,12 +137,12 @@ lk_status lk_quantize(lk_context* context, const lk_matrix* w, const lk_quantize
         tensors.in_features = w->columns;
         tensors.group_size = options->group_size;
         tensors.outer_group_size = options->outer_group_size;
-        if (tensors.group_size > 0) format.set_sizes(tensors);
         format.check(tensors);
+        const TensorSizes sizes = format.sizes(tensors);
         std::vector<std::vector<char>> storage;
-        for (lk_bytes* bytes : {&tensors.codes, &tensors.scales, &tensors.outer_table, &tensors.outer_scales}) {
-            storage.emplace_back(size_t(bytes->size));
-            bytes->data = storage.back().data();
+        for (const TensorMember& member : kTensorMembers) {
+            storage.emplace_back(size_t(sizes.*member.size));
+            tensors.*member.bytes = {storage.back().data(), sizes.*member.size};
         }
         lock->backend->quantize(*w, tensors);
         *weight_out = pack(*lock, format, tensors).release();

@@ -27,7 +27,11 @@ struct StagedWeight {
           outer(size_t(sizes.outer) / sizeof(float)) {}
 
     PackedArrays arrays() {
-        return {reinterpret_cast<uint8_t*>(codes.data()), reinterpret_cast<uint8_t*>(scales.data()), outer.data()};
+        return {.codes = reinterpret_cast<uint8_t*>(codes.data()),
+                .scales = reinterpret_cast<uint8_t*>(scales.data()),
+                .zero_points = nullptr,
+                .outer = outer.data(),
+                .order = nullptr};
     }
 
     std::vector<char> codes;
@@ -150,6 +154,9 @@ void CudaBackend::copy(const lk_matrix& source, lk_copy_kind kind, const lk_matr
 void CudaBackend::pack(const lk_weight_tensors& tensors, lk_weight& weight) {
     const CurrentContext current(device_);
     refuse_while_recording("packing a weight");
+    if (weight.format->id != LK_FORMAT_BNB_NF4 && weight.format->id != LK_FORMAT_GGUF_Q4_0) {
+        fail(LK_UNSUPPORTED, "tensors.format: %s cannot be packed for this device yet", weight.format->name);
+    }
     cpu::prepare(allocator_, tensors, weight);
     const cpu::PackedSizes sizes = cpu::packed_sizes(weight);
     StagedWeight staged(sizes);

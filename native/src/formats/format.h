@@ -1,46 +1,159 @@
 // What packing and kernels need to know of a checkpoint format, as data and row-wise access. Every format reduces to
-// W[n, k] = values[code] * scale: values are 16 numbers (a table, or an affine format's integers), scales have one
-// level or two. Adding a format is one source file and one line in format_list.cpp.
+//
+//   W[n, k] = value(code) * scale(n, group of k) - offset(n, group of k)
+//
+// with a few kinds of values, scales and offsets (Codec). Adding a format is one source file and one line in
+// format_list.cpp.
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "lorakernels.h"
 
 namespace lk {
 
-// How a group's scale is stored. Decoding gives fp32.
-enum class ScaleKind : uint8_t {
-    f16,     // one level
-    f32,     // one level
-    nested,  // u8 code: outer_table[code] * outer_scale + outer_offset, two fp32 operations
+enum class ValueKind : uint8_t {
+    affine,  // an integer: the code - Codec::affine_zero
+    table,   // one of 16 fp32 values
+    e2m1,    // 0 .5 1 1.5 2 3 4 6 and, with bit 3 of the code, their negatives: a table whose bits need no lookup
 };
 
-constexpr int64_t size_of(ScaleKind kind) {
-    return kind == ScaleKind::nested ? 1 : kind == ScaleKind::f16 ? 2 : 4;
+// How a group's scale is stored. Decoding gives fp32.
+enum class ScaleKind : uint8_t {
+    f16,
+    bf16,
+    f32,
+    e8m0,     // u8 e: 2^(e - 127)
+    e4m3,     // u8, fp8 times or over the tensor's one fp32 scale, rounded to fp32
+    nested,   // u8 code: outer_table[code] * outer_scale + outer_offset, two fp32 operations
+    k_quant,  // 16 bytes for 8 groups of 32: f16 d, f16 dmin, 12 bytes of 6-bit scales and minimums; d * scale
+};
+
+enum class OffsetKind : uint8_t {
+    none,
+    zero_point,  // 4 bits z a group: W = (code - (z + Codec::zero_bias)) * scale; values are the codes themselves
+    minimum,     // f16 m, stored behind the group's f16 scale: W = value * scale + m
+    k_quant,     // in the scale's 16 bytes: W = value * scale - dmin * minimum
+};
+
+// What a weight's format and tensors reduce to.
+struct Codec {
+    ValueKind value_kind = ValueKind::affine;
+    ScaleKind scale_kind = ScaleKind::f16;
+    OffsetKind offset_kind = OffsetKind::none;
+    int32_t affine_zero = 0;
+    int32_t zero_bias = 0;
+    float values[16]{};  // of every kind
+    int64_t group_size = 1;
+    // Whether groups run across rows: then they are numbered by flat index, and row n's first weight lies inside group
+    // n * in_features / group_size. Otherwise every row has ceil(in_features / group_size) groups of its own.
+    bool groups_straddle_rows = false;
+    float tensor_scale = 1;  // e4m3 only
+    bool tensor_scale_divides = false;
+
+    // A unit is what is stored of scale and minimum for some groups of a row: one group, or a k_quant's eight.
+    constexpr int64_t groups_of_unit() const { return scale_kind == ScaleKind::k_quant ? 8 : 1; }
+    constexpr int64_t unit_size() const { return group_size * groups_of_unit(); }
+    constexpr int64_t unit_bytes() const {
+        return scale_bytes() + (offset_kind == OffsetKind::minimum ? int64_t(sizeof(uint16_t)) : 0);
+    }
+
+  private:
+    constexpr int64_t scale_bytes() const {
+        switch (scale_kind) {
+            case ScaleKind::f16:
+            case ScaleKind::bf16:
+                return 2;
+            case ScaleKind::f32:
+                return 4;
+            case ScaleKind::k_quant:
+                return 16;
+            case ScaleKind::e8m0:
+            case ScaleKind::e4m3:
+            case ScaleKind::nested:
+                break;
+        }
+        return 1;
+    }
+};
+
+// The codec with the values of its affine_zero.
+constexpr Codec affine(Codec codec) {
+    codec.value_kind = ValueKind::affine;
+    for (int code = 0; code < 16; ++code) codec.values[code] = static_cast<float>(code - codec.affine_zero);
+    return codec;
 }
+
+// Bytes of a weight's tensors.
+struct TensorSizes {
+    int64_t codes = 0;
+    int64_t scales = 0;
+    int64_t zero_points = 0;
+    int64_t group_index = 0;
+    int64_t table = 0;
+    int64_t outer_table = 0;
+    int64_t outer_scales = 0;
+};
 
 struct Format {
     lk_format id;
     const char* name;
 
-    // Throws unless group sizes and buffer sizes fit the shape, which is checked already. Pointers are not looked at.
-    void (*check)(const lk_weight_tensors& tensors);
-    // Sets the sizes that the shape and the group sizes imply; `table` keeps its size.
-    void (*set_sizes)(lk_weight_tensors& tensors);
-    ScaleKind (*scale_kind)(const lk_weight_tensors& tensors);
-    // Copies the fp32 values of the 16 codes.
-    void (*values)(const lk_weight_tensors& tensors, float out[16]);
+    // Which scalars the format has; the others must be 0.
+    bool has_outer_scales = false;
+    bool has_tensor_scale = false;
+    bool has_scale_dtype = false;
 
-    // The codes of a row, one a byte.
-    void (*read_codes)(const lk_weight_tensors& tensors, int64_t row, uint8_t* codes);
+    // Throws unless the scalars fit the shape, which is checked already.
+    void (*check)(const lk_weight_tensors& tensors) = nullptr;
+    // What the scalars imply; for an optional tensor that is empty 0.
+    TensorSizes (*sizes)(const lk_weight_tensors& tensors) = nullptr;
+    // Throws if the tensors hold what the format does not allow. NULL: anything is allowed.
+    void (*check_contents)(const lk_weight_tensors& tensors) = nullptr;
+    Codec (*codec)(const lk_weight_tensors& tensors) = nullptr;
+
+    // The codes of a row in the checkpoint's order of k, one a byte.
+    void (*read_codes)(const lk_weight_tensors& tensors, int64_t row, uint8_t* codes) = nullptr;
     // Rows may be written in any order, but not two rows that share a byte at the same time.
-    void (*write_codes)(const lk_weight_tensors& tensors, int64_t row, const uint8_t* codes);
-    // Where the scale of a group lies in the checkpoint, groups numbered by flat index.
-    void* (*scale_at)(const lk_weight_tensors& tensors, int64_t group);
+    void (*write_codes)(const lk_weight_tensors& tensors, int64_t row, const uint8_t* codes) = nullptr;
+    // Where a unit lies in the checkpoint. Units are numbered row by row, or by flat index where groups straddle rows.
+    void* (*unit_at)(const lk_weight_tensors& tensors, int64_t unit) = nullptr;
+    // The zero points of a row, one a byte; eight rows from a multiple of 8 on may share bytes.
+    void (*read_zero_points)(const lk_weight_tensors& tensors, int64_t row, uint8_t* zero_points) = nullptr;
+    void (*write_zero_points)(const lk_weight_tensors& tensors, int64_t row, const uint8_t* zero_points) = nullptr;
+    // The bits of the checkpoint's tensors that belong to no weight, and their way back once all else is written.
+    // NULL: there are none.
+    std::vector<uint8_t> (*read_padding)(const lk_weight_tensors& tensors) = nullptr;
+    void (*write_padding)(const lk_weight_tensors& tensors, const std::vector<uint8_t>& padding) = nullptr;
 };
 
 // NULL for an unknown format.
 const Format* find_format(int32_t id);
+
+// "bitsandbytes NF4 (1), GGUF Q4_0 (2), …": all formats there are, for messages.
+std::string format_names();
+
+// Throws unless scalars and sizes are those of the format; the shape is checked already. Pointers are not looked at.
+void check_description(const Format& format, const lk_weight_tensors& tensors);
+// Throws if the tensors hold what the format does not allow.
+void check_contents(const Format& format, const lk_weight_tensors& tensors);
+
+// The buffers of lk_weight_tensors, for what is done with each of them.
+struct TensorMember {
+    const char* name;
+    lk_bytes lk_weight_tensors::*bytes;
+    int64_t TensorSizes::*size;
+};
+inline constexpr TensorMember kTensorMembers[] = {
+    {"codes", &lk_weight_tensors::codes, &TensorSizes::codes},
+    {"scales", &lk_weight_tensors::scales, &TensorSizes::scales},
+    {"zero_points", &lk_weight_tensors::zero_points, &TensorSizes::zero_points},
+    {"group_index", &lk_weight_tensors::group_index, &TensorSizes::group_index},
+    {"table", &lk_weight_tensors::table, &TensorSizes::table},
+    {"outer_table", &lk_weight_tensors::outer_table, &TensorSizes::outer_table},
+    {"outer_scales", &lk_weight_tensors::outer_scales, &TensorSizes::outer_scales},
+};
 
 }  // namespace lk

@@ -1,14 +1,42 @@
-#include "formats/format_list.h"
+#include <iterator>
 
-#include <initializer_list>
+#include "formats/format.h"
+
+// All formats there are, a line each. The format's source file defines the constant.
+#define LK_FORMATS(FORMAT) \
+    FORMAT(kBnbNf4)        \
+    FORMAT(kGgufQ4_0)
 
 namespace lk {
 
+namespace formats {
+#define LK_DECLARE(name) extern const Format name;
+LK_FORMATS(LK_DECLARE)
+#undef LK_DECLARE
+}  // namespace formats
+
+namespace {
+
+#define LK_ADDRESS(name) &formats::name,
+constexpr const Format* kFormats[] = {LK_FORMATS(LK_ADDRESS)};
+#undef LK_ADDRESS
+
+}  // namespace
+
 const Format* find_format(int32_t id) {
-    for (const Format* format : {&nf4::kFormat, &q4_0::kFormat}) {
+    for (const Format* format : kFormats) {
         if (format->id == id) return format;
     }
     return nullptr;
+}
+
+std::string format_names() {
+    std::string names;
+    for (const Format* format : kFormats) {
+        if (!names.empty()) names += ", ";
+        names += std::string(format->name) + " (" + std::to_string(format->id) + ")";
+    }
+    return names;
 }
 
 }  // namespace lk

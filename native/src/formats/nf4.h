@@ -1,6 +1,5 @@
-// bitsandbytes NF4: W[i] = table[q(i)] * absmax[i / group_size], flat index i = n * K + k.
-// Tim Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", 2023, appendix E; layout and constants are
-// those of bitsandbytes' checkpoints.
+// The values of bitsandbytes NF4; bitsandbytes.h has the rest of the format.
+// Tim Dettmers et al., "QLoRA: Efficient Finetuning of Quantized LLMs", 2023, appendix E.
 #pragma once
 
 #include <bit>
@@ -33,11 +32,6 @@ constexpr uint8_t encode(float value) {
     uint8_t code = 0;
     for (const float threshold : thresholds) code = static_cast<uint8_t>(code + (value > threshold ? 1 : 0));
     return code;
-}
-
-// Codes lie two to a byte, even i in the high nibble.
-constexpr uint8_t code_at(const uint8_t* codes, int64_t i) {
-    return static_cast<uint8_t>((i & 1) == 0 ? codes[i >> 1] >> 4 : codes[i >> 1] & 15);
 }
 
 }  // namespace lk::nf4

@@ -60,12 +60,15 @@ struct Chunk {
         if (module != nullptr) {
             shrink_rows(*arguments.plan, *module, scratch.intermediate, scratch.x, first_row, rows);
         }
+        // From here on x is only multiplied by W.
+        const lk_weight& weight = arguments.weight;
+        if (!weight.in_order) gather_rows(arguments.x, first_row, rows, weight.order(), scratch.x);
         // Rows of one item: all, so that W is decoded once, unless there are too few panels to keep the threads busy.
-        const int64_t panels = arguments.weight.layout.panels();
+        const int64_t panels = weight.layout.panels();
         const int64_t wanted_items = int64_t(ThreadPool::shared().thread_count()) * 4;
         const int64_t pieces = std::clamp<int64_t>(divide_up(wanted_items, panels), 1, divide_up(rows, 8));
         const int64_t rows_of_item = divide_up(rows, pieces);
-        const ValueTable table(arguments.weight.values);
+        const ValueTable table(weight.codec.values);
         ThreadPool::shared().parallel_for(panels * pieces, [&](int64_t item) {
             const int64_t begin = item % pieces * rows_of_item;
             const int64_t end = std::min(rows, begin + rows_of_item);

@@ -26,6 +26,14 @@ inline void widen_rows(const lk_matrix& x, int64_t first_row, int64_t rows, floa
     });
 }
 
+// Rows of x in a weight's packed order of k, as add_product needs them; otherwise as widen_rows.
+inline void gather_rows(const lk_matrix& x, int64_t first_row, int64_t rows, const int32_t* order, float* out) {
+    const int64_t stride = padded_depth(x.columns);
+    ThreadPool::shared().parallel_for(rows, [&](int64_t r) {
+        for (int64_t k = 0; k < x.columns; ++k) out[r * stride + k] = read(x, first_row + r, order[k]);
+    });
+}
+
 // totals[r][c] += x[r] . W[c] for the columns c of a panel and at most kChunkRows rows of widened x.
 inline void add_product(const lk_weight& weight, const ValueTable& table, int64_t panel, const float* x, int64_t rows,
                         float (*totals)[PanelLayout::kColumns]) {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "packing/weight.h"
+#include "packing/decode.h"
 #include "platform/cpu/simd128.h"
 
 namespace lk::cpu {
@@ -61,9 +61,40 @@ class ValueTable {
     u8x16 planes_[4];
 };
 
-// Looks the codes of steps [begin, end) of a panel up and multiplies each column by its scale.
+// How a panel's columns become weights in one group.
+struct alignas(64) ColumnScaling {
+    float scales[PanelLayout::kColumns] = {};
+    float zeros[PanelLayout::kColumns] = {};    // taken off before scaling
+    float addends[PanelLayout::kColumns] = {};  // added after it
+};
+
+enum class ScalingStep { scale, zero_and_scale, scale_and_add };
+
+constexpr ScalingStep step_of(OffsetKind kind) {
+    switch (kind) {
+        case OffsetKind::none:
+            return ScalingStep::scale;
+        case OffsetKind::zero_point:
+            return ScalingStep::zero_and_scale;
+        case OffsetKind::minimum:
+        case OffsetKind::k_quant:
+            break;
+    }
+    return ScalingStep::scale_and_add;
+}
+
+template <ScalingStep Step>
+inline f32x4 scaled(f32x4 values, const ColumnScaling& scaling, int64_t column) {
+    if constexpr (Step == ScalingStep::zero_and_scale) values = values - scaling.zeros[column];
+    values = values * scaling.scales[column];
+    if constexpr (Step == ScalingStep::scale_and_add) values = values + scaling.addends[column];
+    return values;
+}
+
+// Looks the codes of steps [begin, end) of a panel up and scales each column.
+template <ScalingStep Step>
 inline void decode_steps(const lk_weight& weight, const ValueTable& table, int64_t panel, int64_t first_k,
-                         int64_t begin, int64_t end, const float* scales, DecodedBlock& out) {
+                         int64_t begin, int64_t end, const ColumnScaling& scaling, DecodedBlock& out) {
     const int64_t columns = weight.layout.columns(panel);
     for (int64_t step = begin; step < end; ++step) {
         const uint8_t* words = weight.codes() + weight.layout.word_offset(panel, step, 0);
@@ -80,8 +111,8 @@ inline void decode_steps(const lk_weight& weight, const ValueTable& table, int64
             table.look_up(word >> 4, high);
             for (int64_t c = 0; c < 4; ++c) {
                 float* const place = destination + (column + c) * kBlockDepth;
-                store(place, low[c] * scales[column + c]);
-                store(place + 4, high[c] * scales[column + c]);
+                store(place, scaled<Step>(low[c], scaling, column + c));
+                store(place + 4, scaled<Step>(high[c], scaling, column + c));
             }
         }
     }
@@ -92,43 +123,76 @@ inline void scale_across_rows(const lk_weight& weight, int64_t row, int64_t firs
     const PanelLayout& layout = weight.layout;
     const int64_t row_begin = row * layout.in_features;
     for (int64_t k = first_k; k < first_k + depth;) {
-        const int64_t group = (row_begin + k) / layout.group_size;
-        const int64_t end = std::min(first_k + depth, (group + 1) * layout.group_size - row_begin);
-        const float scale = scale_of(weight, group, group);
+        const int64_t group = (row_begin + k) / layout.unit_size;
+        const int64_t end = std::min(first_k + depth, (group + 1) * layout.unit_size - row_begin);
+        const float scale = scale_of(weight, {group, group});
         for (; k < end; ++k) column[k - first_k] *= scale;
     }
 }
 
-// Decodes k in [first_k, first_k + depth) of a panel; first_k is a multiple of kBlockDepth, depth <= kBlockDepth.
+// The scaling of a group that all columns of a panel begin at the same k.
+template <ScalingStep Step>
+inline void read_scaling(const lk_weight& weight, int64_t panel, int64_t group, ColumnScaling& out) {
+    const PanelLayout& layout = weight.layout;
+    const int64_t columns = layout.columns(panel);
+    const int64_t groups_of_unit = weight.codec.groups_of_unit();
+    const int64_t unit_of_row = group / groups_of_unit;
+    const int64_t first_index = panel * PanelLayout::kColumns * layout.units_per_row() + unit_of_row * columns;
+    for (int64_t c = 0; c < columns; ++c) {
+        const int64_t row = panel * PanelLayout::kColumns + c;
+        const GroupPlace place{first_index + c, row * layout.units_per_row() + unit_of_row, group % groups_of_unit};
+        out.scales[c] = scale_of(weight, place);
+        if constexpr (Step == ScalingStep::zero_and_scale) out.zeros[c] = float(zero_point_of(weight, panel, group, c));
+        if constexpr (Step == ScalingStep::scale_and_add) out.addends[c] = addend_of(weight, place);
+    }
+}
+
+template <ScalingStep Step>
+inline void decode_groups(const lk_weight& weight, const ValueTable& table, int64_t panel, int64_t first_k,
+                          int64_t end_k, DecodedBlock& out) {
+    const int64_t group_size = weight.codec.group_size;
+    ColumnScaling scaling;
+    for (int64_t k = first_k; k < end_k;) {
+        const int64_t group = k / group_size;
+        // A row's last group may end inside a step.
+        const int64_t end = std::min(end_k, round_up((group + 1) * group_size, PanelLayout::kStepDepth));
+        read_scaling<Step>(weight, panel, group, scaling);
+        decode_steps<Step>(weight, table, panel, first_k, k / PanelLayout::kStepDepth, end / PanelLayout::kStepDepth,
+                           scaling, out);
+        k = end;
+    }
+}
+
+// Decodes k in [first_k, first_k + depth) of a panel, in packed order; first_k is a multiple of kBlockDepth, depth <=
+// kBlockDepth.
 inline void decode_block(const lk_weight& weight, const ValueTable& table, int64_t panel, int64_t first_k,
                          int64_t depth, DecodedBlock& out) {
     const PanelLayout& layout = weight.layout;
     const int64_t columns = layout.columns(panel);
     const int64_t end_k = first_k + round_up(depth, PanelLayout::kStepDepth);
-    alignas(64) float scales[PanelLayout::kColumns] = {};
-    if (layout.rows_begin_groups()) {
-        for (int64_t k = first_k; k < end_k;) {
-            const int64_t group_of_row = k / layout.group_size;
-            const int64_t end = std::min(end_k, (group_of_row + 1) * layout.group_size);
-            const int64_t first_index =
-                panel * PanelLayout::kColumns * layout.groups_per_row() + group_of_row * columns;
-            for (int64_t c = 0; c < columns; ++c) {
-                const int64_t row = panel * PanelLayout::kColumns + c;
-                scales[c] = scale_of(weight, first_index + c, row * layout.groups_per_row() + group_of_row);
-            }
-            decode_steps(weight, table, panel, first_k, k / PanelLayout::kStepDepth, end / PanelLayout::kStepDepth,
-                         scales, out);
-            k = end;
+    if (!layout.rows_begin_units) {
+        ColumnScaling unscaled;
+        std::fill(unscaled.scales, unscaled.scales + PanelLayout::kColumns, 1.0f);
+        decode_steps<ScalingStep::scale>(weight, table, panel, first_k, first_k / PanelLayout::kStepDepth,
+                                         end_k / PanelLayout::kStepDepth, unscaled, out);
+        for (int64_t c = 0; c < columns; ++c) {
+            scale_across_rows(weight, panel * PanelLayout::kColumns + c, first_k, depth, out.values[c]);
         }
     } else {
-        std::fill(scales, scales + PanelLayout::kColumns, 1.0f);
-        decode_steps(weight, table, panel, first_k, first_k / PanelLayout::kStepDepth, end_k / PanelLayout::kStepDepth,
-                     scales, out);
-        for (int64_t c = 0; c < columns; ++c) {
-            float* const column = out.values[c];
-            scale_across_rows(weight, panel * PanelLayout::kColumns + c, first_k, depth, column);
-            std::fill(column + depth, column + (end_k - first_k), 0.0f);
+        switch (step_of(weight.codec.offset_kind)) {
+            case ScalingStep::scale:
+                decode_groups<ScalingStep::scale>(weight, table, panel, first_k, end_k, out);
+                break;
+            case ScalingStep::zero_and_scale:
+                decode_groups<ScalingStep::zero_and_scale>(weight, table, panel, first_k, end_k, out);
+                break;
+            case ScalingStep::scale_and_add:
+                decode_groups<ScalingStep::scale_and_add>(weight, table, panel, first_k, end_k, out);
+                break;
         }
+    }
+    for (int64_t c = 0; c < columns && end_k - first_k > depth; ++c) {
+        std::fill(out.values[c] + depth, out.values[c] + (end_k - first_k), 0.0f);
     }
     for (int64_t c = columns; c < round_up(columns, 4); ++c) {
         std::fill(out.values[c], out.values[c] + (end_k - first_k), 0.0f);

@@ -1,42 +1,101 @@
 #include "packing/pack.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
-#include <vector>
 
 #include "core/error.h"
+#include "formats/group_index.h"
 #include "platform/cpu/thread_pool.h"
 
 namespace lk::cpu {
 namespace {
 
 constexpr int64_t kDepth = PanelLayout::kStepDepth;
+constexpr int64_t kColumns = PanelLayout::kColumns;
 
-void pack_panel(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
+bool has_zero_points(const lk_weight& weight) {
+    return weight.codec.offset_kind == OffsetKind::zero_point;
+}
+
+// Rows of codes in the checkpoint's order of k and in the packed one, one code a byte, up to whole steps.
+class CodeRow {
+  public:
+    CodeRow(const lk_weight& weight, const int32_t* order)
+        : in_features_(weight.layout.in_features),
+          order_(order),
+          original_(size_t(weight.layout.steps() * kDepth)),
+          packed_(order == nullptr ? 0 : original_.size()) {}
+
+    uint8_t* original() { return original_.data(); }
+    uint8_t* packed() { return order_ == nullptr ? original_.data() : packed_.data(); }
+    void gather() {
+        for (int64_t k = 0; k < in_features_ && order_ != nullptr; ++k)
+            packed_[size_t(k)] = original_[size_t(order_[k])];
+    }
+    void scatter() {
+        for (int64_t k = 0; k < in_features_ && order_ != nullptr; ++k)
+            original_[size_t(order_[k])] = packed_[size_t(k)];
+    }
+
+  private:
+    int64_t in_features_;
+    const int32_t* order_;
+    std::vector<uint8_t> original_;
+    std::vector<uint8_t> packed_;
+};
+
+void pack_panel(const lk_weight_tensors& tensors, const lk_weight& weight, const PackedArrays& packed, int64_t panel) {
     const PanelLayout& layout = weight.layout;
-    std::vector<uint8_t> codes(size_t(layout.steps() * kDepth), 0);
+    CodeRow row(weight, weight.in_order ? nullptr : packed.order);
     for (int64_t column = 0; column < layout.columns(panel); ++column) {
-        weight.format->read_codes(tensors, panel * PanelLayout::kColumns + column, codes.data());
-        const uint8_t* code = codes.data();
+        weight.format->read_codes(tensors, panel * kColumns + column, row.original());
+        row.gather();
+        const uint8_t* code = row.packed();
         for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
-            uint8_t* word = packed + layout.word_offset(panel, step, column);
+            uint8_t* word = packed.codes + layout.word_offset(panel, step, column);
             for (int b = 0; b < 4; ++b) word[b] = static_cast<uint8_t>(code[b] | code[4 + b] << 4);
         }
     }
 }
 
-void unpack_row(const lk_weight& weight, const uint8_t* packed, const lk_weight_tensors& out, int64_t row,
-                uint8_t* codes) {
+void unpack_row(const lk_weight& weight, const PackedArrays& packed, const lk_weight_tensors& out, int64_t n,
+                CodeRow& row) {
     const PanelLayout& layout = weight.layout;
-    for (int64_t step = 0; step < layout.steps(); ++step) {
-        const uint8_t* word =
-            packed + layout.word_offset(row / PanelLayout::kColumns, step, row % PanelLayout::kColumns);
+    uint8_t* code = row.packed();
+    for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
+        const uint8_t* word = packed.codes + layout.word_offset(n / kColumns, step, n % kColumns);
         for (int b = 0; b < 4; ++b) {
-            codes[step * kDepth + b] = word[b] & 15;
-            codes[step * kDepth + 4 + b] = word[b] >> 4;
+            code[b] = word[b] & 15;
+            code[4 + b] = word[b] >> 4;
         }
     }
-    weight.format->write_codes(out, row, codes);
+    row.scatter();
+    weight.format->write_codes(out, n, row.original());
+}
+
+void pack_zero_points(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
+    const PanelLayout& layout = weight.layout;
+    std::vector<uint8_t> row(size_t(layout.units_per_row()));
+    for (int64_t column = 0; column < layout.columns(panel); ++column) {
+        weight.format->read_zero_points(tensors, panel * kColumns + column, row.data());
+        for (int64_t group = 0; group < layout.units_per_row(); ++group) {
+            uint8_t& pair = packed[layout.zero_points_offset(panel, group) + column / 2];
+            pair = static_cast<uint8_t>(column % 2 == 0 ? row[size_t(group)] : pair | row[size_t(group)] << 4);
+        }
+    }
+}
+
+void unpack_zero_points(const lk_weight& weight, const uint8_t* packed, const lk_weight_tensors& out, int64_t panel) {
+    const PanelLayout& layout = weight.layout;
+    std::vector<uint8_t> row(size_t(layout.units_per_row()));
+    for (int64_t column = 0; column < layout.columns(panel); ++column) {
+        for (int64_t group = 0; group < layout.units_per_row(); ++group) {
+            const uint8_t pair = packed[layout.zero_points_offset(panel, group) + column / 2];
+            row[size_t(group)] = static_cast<uint8_t>(column % 2 == 0 ? pair & 15 : pair >> 4);
+        }
+        weight.format->write_zero_points(out, panel * kColumns + column, row.data());
+    }
 }
 
 // Either pointer may be NULL where there is nothing to copy.
@@ -47,35 +106,46 @@ void copy(void* destination, const void* source, int64_t bytes) {
 }  // namespace
 
 void prepare(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
-    weight.layout = {tensors.out_features, tensors.in_features, tensors.group_size};
-    weight.scale_kind = weight.format->scale_kind(tensors);
-    weight.format->values(tensors, weight.values);
+    weight.codec = weight.format->codec(tensors);
+    weight.layout = {tensors.out_features, tensors.in_features, weight.codec.unit_size(),
+                     !weight.codec.groups_straddle_rows};
+    weight.in_order = formats::is_in_order(tensors);
     const auto outer = uint64_t(tensors.outer_group_size);
     if (std::has_single_bit(outer)) weight.outer_shift = std::countr_zero(outer);
-    const int64_t weights = tensors.out_features * tensors.in_features;
-    if (weights % 2 != 0) weight.padding_code = static_cast<const uint8_t*>(tensors.codes.data)[weights / 2] & 15;
+    if (weight.format->read_padding != nullptr) weight.padding = weight.format->read_padding(tensors);
 
     const PackedSizes sizes = packed_sizes(weight);
     weight.codes_memory = Block(allocator, sizes.codes, 4096, "a weight's codes");
     weight.scales_memory = Block(allocator, sizes.scales, 64, "a weight's scales");
+    if (sizes.zero_points != 0) weight.zero_points_memory = Block(allocator, sizes.zero_points, 64, "zero points");
     weight.outer_memory = Block(allocator, sizes.outer, 64, "a weight's outer scales");
+    if (sizes.order != 0) weight.order_memory = Block(allocator, sizes.order, 64, "a weight's order of k");
 }
 
 PackedSizes packed_sizes(const lk_weight& weight) {
-    const bool nested = weight.scale_kind == ScaleKind::nested;
-    return {weight.layout.codes_bytes(), weight.layout.groups() * size_of(weight.scale_kind),
-            nested ? kOuterTableSize * int64_t(sizeof(float)) + weight.tensors.outer_scales.size : 0};
+    PackedSizes sizes{.codes = weight.layout.codes_bytes(),
+                      .scales = weight.layout.units() * weight.codec.unit_bytes()};
+    if (has_zero_points(weight)) sizes.zero_points = weight.layout.zero_points_bytes();
+    if (weight.codec.scale_kind == ScaleKind::nested) {
+        sizes.outer = kOuterTableSize * int64_t(sizeof(float)) + weight.tensors.outer_scales.size;
+    }
+    if (!weight.in_order) sizes.order = weight.layout.in_features * int64_t(sizeof(int32_t));
+    return sizes;
 }
 
 void pack(const lk_weight_tensors& tensors, const lk_weight& weight, const PackedArrays& packed) {
-    ThreadPool::shared().parallel_for(weight.layout.panels(),
-                                      [&](int64_t panel) { pack_panel(tensors, weight, packed.codes, panel); });
-    const size_t scale_bytes = size_t(size_of(weight.scale_kind));
-    for (int64_t group = 0; group < weight.layout.groups(); ++group) {
-        std::memcpy(packed.scales + weight.layout.scale_index(group) * int64_t(scale_bytes),
-                    weight.format->scale_at(tensors, group), scale_bytes);
+    const PanelLayout& layout = weight.layout;
+    if (!weight.in_order) formats::read_order(tensors, packed.order);
+    ThreadPool::shared().parallel_for(layout.panels(), [&](int64_t panel) {
+        pack_panel(tensors, weight, packed, panel);
+        if (has_zero_points(weight)) pack_zero_points(tensors, weight, packed.zero_points, panel);
+    });
+    const int64_t unit_bytes = weight.codec.unit_bytes();
+    for (int64_t unit = 0; unit < layout.units(); ++unit) {
+        std::memcpy(packed.scales + layout.unit_index(unit) * unit_bytes, weight.format->unit_at(tensors, unit),
+                    size_t(unit_bytes));
     }
-    if (weight.scale_kind == ScaleKind::nested) {
+    if (weight.codec.scale_kind == ScaleKind::nested) {
         copy(packed.outer, tensors.outer_table.data, tensors.outer_table.size);
         copy(packed.outer + kOuterTableSize, tensors.outer_scales.data, tensors.outer_scales.size);
     }
@@ -84,30 +154,30 @@ void pack(const lk_weight_tensors& tensors, const lk_weight& weight, const Packe
 void unpack(const lk_weight& weight, const PackedArrays& packed, const lk_weight_tensors& out) {
     const PanelLayout& layout = weight.layout;
     // Rows that share a byte (odd K) are written one after the other.
-    const int64_t rows_together = layout.in_features % 2 == 0 ? 64 : layout.out_features;
-    const int64_t pieces = rows_together == 0 ? 0 : divide_up(layout.out_features, rows_together);
+    const int64_t panels_together = layout.in_features % 2 == 0 ? 1 : layout.panels();
+    const int64_t pieces = panels_together == 0 ? 0 : divide_up(layout.panels(), panels_together);
     ThreadPool::shared().parallel_for(pieces, [&](int64_t piece) {
-        std::vector<uint8_t> codes(size_t(layout.steps() * kDepth));
-        for (int64_t row = piece * rows_together; row < layout.out_features && row < (piece + 1) * rows_together;
-             ++row) {
-            unpack_row(weight, packed.codes, out, row, codes.data());
+        CodeRow row(weight, weight.in_order ? nullptr : packed.order);
+        for (int64_t panel = piece * panels_together; panel < std::min(layout.panels(), (piece + 1) * panels_together);
+             ++panel) {
+            for (int64_t column = 0; column < layout.columns(panel); ++column) {
+                unpack_row(weight, packed, out, panel * kColumns + column, row);
+            }
+            if (has_zero_points(weight)) unpack_zero_points(weight, packed.zero_points, out, panel);
         }
     });
-    const int64_t weights = layout.out_features * layout.in_features;
-    if (weights % 2 != 0) {
-        uint8_t& last = static_cast<uint8_t*>(out.codes.data)[weights / 2];
-        last = static_cast<uint8_t>((last & 0xf0) | weight.padding_code);
+    if (weight.format->write_padding != nullptr) weight.format->write_padding(out, weight.padding);
+    const int64_t unit_bytes = weight.codec.unit_bytes();
+    for (int64_t unit = 0; unit < layout.units(); ++unit) {
+        std::memcpy(weight.format->unit_at(out, unit), packed.scales + layout.unit_index(unit) * unit_bytes,
+                    size_t(unit_bytes));
     }
-    const size_t scale_bytes = size_t(size_of(weight.scale_kind));
-    for (int64_t group = 0; group < layout.groups(); ++group) {
-        std::memcpy(weight.format->scale_at(out, group),
-                    packed.scales + layout.scale_index(group) * int64_t(scale_bytes), scale_bytes);
-    }
-    copy(out.table.data, weight.values, out.table.size);
-    if (weight.scale_kind == ScaleKind::nested) {
+    copy(out.table.data, weight.codec.values, out.table.size);
+    if (weight.codec.scale_kind == ScaleKind::nested) {
         copy(out.outer_table.data, packed.outer, out.outer_table.size);
         copy(out.outer_scales.data, packed.outer + kOuterTableSize, out.outer_scales.size);
     }
+    if (out.group_index.size != 0) formats::write_group_index(out, weight.in_order ? nullptr : packed.order);
 }
 
 }  // namespace lk::cpu

@@ -10,9 +10,11 @@ void prepare(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk
 
 // Bytes of the weight's arrays, without what an allocation adds.
 struct PackedSizes {
-    int64_t codes;
-    int64_t scales;
-    int64_t outer;
+    int64_t codes = 0;
+    int64_t scales = 0;
+    int64_t zero_points = 0;
+    int64_t outer = 0;
+    int64_t order = 0;
 };
 PackedSizes packed_sizes(const lk_weight& weight);
 

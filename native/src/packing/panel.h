@@ -1,4 +1,4 @@
-// The layout in which kernels stream a weight.
+// The layout in which CPU kernels stream a weight.
 //
 //   panel   32 rows of W, called columns here because they are columns of y; one panel is one stream through memory.
 //           The last panel has as many columns as are left: nothing is padded along N.
@@ -6,9 +6,10 @@
 //   tile    16 columns of a step: one 32-bit word a column; byte b holds code[k + b] in its low nibble and
 //           code[k + 4 + b] in its high one. Codes past K are 0.
 //
-// A 64-byte register holds a tile whatever the arithmetic: bytes for int8 dot products, words for fp32. Scales lie in
-// an array of their own, in the order in which panels are walked: [panel][group][column]; where groups run across rows
-// (K not a multiple of the group size) in the checkpoint's order.
+// A 64-byte register holds a tile whatever the arithmetic: bytes for int8 dot products, words for fp32. Units of scales
+// lie in an array of their own, in the order in which panels are walked: [panel][unit][column]; where groups run across
+// rows in the checkpoint's order. Zero points lie in that order too, two columns to a byte, the even one in the low
+// nibble: [panel][group][column / 2].
 #pragma once
 
 #include <cstdint>
@@ -24,7 +25,8 @@ struct PanelLayout {
 
     int64_t out_features = 0;
     int64_t in_features = 0;
-    int64_t group_size = 1;
+    int64_t unit_size = 1;  // weights of a unit of scales
+    bool rows_begin_units = true;
 
     constexpr int64_t panels() const { return divide_up(out_features, kColumns); }
     constexpr int64_t columns(int64_t panel) const {
@@ -39,17 +41,27 @@ struct PanelLayout {
         return panel * kColumns * steps() * 4 + (step * columns(panel) + column) * 4;
     }
 
-    // Whether every row begins a group.
-    constexpr bool rows_begin_groups() const { return in_features % group_size == 0; }
-    constexpr int64_t groups() const { return divide_up(out_features * in_features, group_size); }
-    // Groups of a row; only where rows begin groups.
-    constexpr int64_t groups_per_row() const { return in_features / group_size; }
-    // Where the scale of a group, given by its flat index, lies in the packed array.
-    constexpr int64_t scale_index(int64_t group) const {
-        if (!rows_begin_groups()) return group;
-        const int64_t row = group / groups_per_row();
+    constexpr int64_t units() const {
+        return rows_begin_units ? out_features * units_per_row() : divide_up(out_features * in_features, unit_size);
+    }
+    // Units of a row; only where rows begin units.
+    constexpr int64_t units_per_row() const { return divide_up(in_features, unit_size); }
+    // Where a unit, given by its number in the checkpoint, lies in the packed array.
+    constexpr int64_t unit_index(int64_t unit) const {
+        if (!rows_begin_units) return unit;
+        const int64_t row = unit / units_per_row();
         const int64_t panel = row / kColumns;
-        return panel * kColumns * groups_per_row() + group % groups_per_row() * columns(panel) + row % kColumns;
+        return panel * kColumns * units_per_row() + unit % units_per_row() * columns(panel) + row % kColumns;
+    }
+
+    // Zero points: a unit has one group.
+    constexpr int64_t zero_points_bytes() const {
+        const int64_t whole = out_features / kColumns;
+        return (whole * kColumns / 2 + divide_up(out_features % kColumns, 2)) * units_per_row();
+    }
+    // Byte offset of a group's zero points.
+    constexpr int64_t zero_points_offset(int64_t panel, int64_t group) const {
+        return panel * kColumns / 2 * units_per_row() + group * divide_up(columns(panel), 2);
     }
 };
 

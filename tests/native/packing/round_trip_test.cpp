@@ -58,18 +58,23 @@ TEST(PanelLayout, FollowsItsDescription) {
     Context context = make_context();
     Tensors given(nf4_sizes(n, k, 32, 0));
     fill(given, 9);
-    const PanelLayout layout{n, k, 32};
+    const PanelLayout layout{n, k, 32, false};
     EXPECT_EQ(layout.panels(), 2);
     EXPECT_EQ(layout.columns(0), 32);
     EXPECT_EQ(layout.columns(1), 8);
     EXPECT_EQ(layout.codes_bytes(), n * k / 2);
     EXPECT_EQ(layout.word_offset(0, 1, 5), 32 * 4 + 5 * 4);
     EXPECT_EQ(layout.word_offset(1, 2, 3), 32 * 3 * 4 + 2 * 8 * 4 + 3 * 4);
-    EXPECT_FALSE(layout.rows_begin_groups());
-    const PanelLayout aligned{n, 64, 32};
-    EXPECT_TRUE(aligned.rows_begin_groups());
-    EXPECT_EQ(aligned.scale_index(2 * 5 + 1), 32 + 5);           // row 5, group 1
-    EXPECT_EQ(aligned.scale_index(2 * 34 + 1), 32 * 2 + 8 + 2);  // row 34: second panel
+    EXPECT_EQ(layout.units(), n * k / 32);
+    EXPECT_EQ(layout.unit_index(17), 17);
+    const PanelLayout aligned{n, 50, 32, true};
+    EXPECT_EQ(aligned.units(), n * 2);
+    EXPECT_EQ(aligned.unit_index(2 * 5 + 1), 32 + 5);           // row 5, group 1
+    EXPECT_EQ(aligned.unit_index(2 * 34 + 1), 32 * 2 + 8 + 2);  // row 34: second panel
+    const PanelLayout odd{n - 5, 50, 32, true};                 // the second panel has 3 columns
+    EXPECT_EQ(odd.zero_points_bytes(), 2 * 16 + 2 * 2);
+    EXPECT_EQ(odd.zero_points_offset(0, 1), 16);
+    EXPECT_EQ(odd.zero_points_offset(1, 1), 32 + 2);
 }
 
 }  // namespace

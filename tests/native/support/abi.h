@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -89,18 +90,29 @@ inline Matrix random_matrix(int64_t rows, int64_t columns, uint32_t seed) {
     return matrix;
 }
 
+// The buffers of lk_weight_tensors.
+inline constexpr lk_bytes lk_weight_tensors::*kWeightBuffers[] = {
+    &lk_weight_tensors::codes,       &lk_weight_tensors::scales, &lk_weight_tensors::zero_points,
+    &lk_weight_tensors::group_index, &lk_weight_tensors::table,  &lk_weight_tensors::outer_table,
+    &lk_weight_tensors::outer_scales};
+
 // The bytes of a weight in its checkpoint's layout, and the struct that points at them.
 struct Tensors {
     explicit Tensors(const lk_weight_tensors& sizes) : view(sizes) {
-        lk_bytes* const parts[] = {&view.codes, &view.scales, &view.table, &view.outer_table, &view.outer_scales};
-        for (size_t i = 0; i < storage.size(); ++i) {
-            storage[i].resize(size_t(parts[i]->size));
-            parts[i]->data = storage[i].data();
+        for (lk_bytes lk_weight_tensors::*buffer : kWeightBuffers) {
+            storage.emplace_back(size_t((view.*buffer).size));
+            (view.*buffer).data = storage.back().data();
         }
     }
     Tensors(const Tensors&) = delete;
 
-    std::vector<std::vector<unsigned char>> storage = std::vector<std::vector<unsigned char>>(5);
+    // The bytes of one buffer.
+    std::vector<unsigned char>& bytes(lk_bytes lk_weight_tensors::*buffer) {
+        return storage[size_t(std::find(std::begin(kWeightBuffers), std::end(kWeightBuffers), buffer) -
+                              std::begin(kWeightBuffers))];
+    }
+
+    std::vector<std::vector<unsigned char>> storage;
     lk_weight_tensors view;
 };
 
@@ -146,20 +158,19 @@ inline void fill(Tensors& tensors, uint32_t seed) {
             std::memcpy(&out[i], &value, 4);
         }
     };
-    bytes(tensors.storage[0]);
+    std::vector<unsigned char>& codes = tensors.bytes(&lk_weight_tensors::codes);
+    bytes(codes);
     if (tensors.view.format == LK_FORMAT_GGUF_Q4_0) {
         // d = 1.0 ... 1.99 in fp16
-        for (size_t i = 1; i < tensors.storage[0].size(); i += 18) {
-            tensors.storage[0][i] = static_cast<unsigned char>(0x3c | (tensors.storage[0][i] & 3));
-        }
+        for (size_t i = 1; i < codes.size(); i += 18) codes[i] = static_cast<unsigned char>(0x3c | (codes[i] & 3));
         return;
     }
     if (tensors.view.outer_group_size == 0) {
-        floats(tensors.storage[1]);
+        floats(tensors.bytes(&lk_weight_tensors::scales));
     } else {
-        bytes(tensors.storage[1]);
-        floats(tensors.storage[3]);
-        floats(tensors.storage[4]);
+        bytes(tensors.bytes(&lk_weight_tensors::scales));
+        floats(tensors.bytes(&lk_weight_tensors::outer_table));
+        floats(tensors.bytes(&lk_weight_tensors::outer_scales));
         tensors.view.outer_offset = 0.25f;
     }
 }

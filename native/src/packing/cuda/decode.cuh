@@ -23,7 +23,7 @@ __device__ __forceinline__ float scale_of(const WeightView& weight, int64_t inde
 class ScaleWalk {
   public:
     __device__ __forceinline__ ScaleWalk(const WeightView& weight, int64_t row, int64_t k)
-        : weight_(weight), group_size_(uint32_t(weight.layout.group_size)) {
+        : weight_(weight), group_size_(uint32_t(weight.layout.unit_size)) {
         const int64_t flat = row * weight.layout.in_features + k;
         group_ = flat / group_size_;
         left_ = group_size_ - uint32_t(flat - group_ * group_size_);
@@ -42,7 +42,7 @@ class ScaleWalk {
     }
 
   private:
-    __device__ __forceinline__ void load() { scale_ = scale_of(weight_, weight_.layout.scale_index(group_), group_); }
+    __device__ __forceinline__ void load() { scale_ = scale_of(weight_, weight_.layout.unit_index(group_), group_); }
 
     const WeightView& weight_;
     uint32_t group_size_;
@@ -63,9 +63,9 @@ __device__ __forceinline__ void decode_word(const WeightView& weight, const floa
     const int64_t first_k = step * PanelLayout::kStepDepth;
     const uint32_t word =
         load_nc(reinterpret_cast<const uint32_t*>(weight.codes + layout.word_offset(panel, step, column)));
-    if (weight.rows_begin_groups) {  // then groups are whole steps
-        const int64_t groups_per_row = layout.groups_per_row();
-        const int64_t group_of_row = uint32_t(first_k) / uint32_t(layout.group_size);
+    if (layout.rows_begin_units) {  // then groups are whole steps
+        const int64_t groups_per_row = layout.units_per_row();
+        const int64_t group_of_row = uint32_t(first_k) / uint32_t(layout.unit_size);
         const int64_t index =
             panel * PanelLayout::kColumns * groups_per_row + group_of_row * layout.columns(panel) + column;
         const float scale = scale_of(weight, index, row * groups_per_row + group_of_row);
@@ -87,8 +87,8 @@ __device__ __forceinline__ float weight_at(const WeightView& weight, int64_t row
     const uint32_t word = load_nc(reinterpret_cast<const uint32_t*>(
         weight.codes +
         layout.word_offset(row / PanelLayout::kColumns, k / PanelLayout::kStepDepth, row % PanelLayout::kColumns)));
-    const int64_t group = (row * layout.in_features + k) / layout.group_size;
-    const float scale = scale_of(weight, layout.scale_index(group), group);
+    const int64_t group = (row * layout.in_features + k) / layout.unit_size;
+    const float scale = scale_of(weight, layout.unit_index(group), group);
     return mul_rn(weight.values[code_of(word, int(k % PanelLayout::kStepDepth))], scale);
 }
 

@@ -16,10 +16,9 @@ struct WeightView {
           outer_group_size(weight.tensors.outer_group_size),
           outer_shift(weight.outer_shift),
           outer_offset(weight.tensors.outer_offset),
-          scale_kind(weight.scale_kind),
-          rows_begin_groups(weight.layout.rows_begin_groups()),
+          scale_kind(weight.codec.scale_kind),
           layout(weight.layout) {
-        std::copy_n(weight.values, 16, values);
+        std::copy_n(weight.codec.values, 16, values);
     }
 
     const uint8_t* codes;
@@ -30,7 +29,6 @@ struct WeightView {
     int32_t outer_shift;  // log2 of outer_group_size, -1 if it is not a power of two
     float outer_offset;
     ScaleKind scale_kind;
-    bool rows_begin_groups;
     PanelLayout layout;
     float values[16];
 };

@@ -113,12 +113,13 @@ class Rig {
                             : nf4_sizes(shape.out, shape.in, shape.group, shape.outer_group));
         fill(tensors, 1);
         if (shape.format == LK_FORMAT_BNB_NF4) {  // fp32 bits of a map with both signs
-            tensors.storage[2].resize(64);
+            std::vector<unsigned char>& table = tensors.bytes(&lk_weight_tensors::table);
+            table.resize(64);
             for (int i = 0; i < 16; ++i) {
                 const float value = float(i - 7) / 8;
-                std::memcpy(&tensors.storage[2][size_t(i) * 4], &value, 4);
+                std::memcpy(&table[size_t(i) * 4], &value, 4);
             }
-            tensors.view.table = {tensors.storage[2].data(), 64};
+            tensors.view.table = {table.data(), 64};
         }
         LK_EXPECT_OK(lk_weight_pack(context, &tensors.view, weight.out()));
         const int64_t half = shape.out / 2;
