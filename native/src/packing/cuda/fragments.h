@@ -35,7 +35,10 @@ struct FragmentLayout {
 
     int64_t out_features = 0;
     int64_t in_features = 0;
-    int64_t group_size = 1;  // weights that share a stored scale
+    int64_t group_size = 1;  // weights that share a stored unit of scales
+    // Where groups run across rows, scales lie in the checkpoint's order: group i is that of flat indices from
+    // i * group_size on.
+    bool rows_begin_groups = true;
 
     constexpr int64_t panels() const { return divide_up(out_features, kRows); }
     constexpr int64_t blocks() const { return divide_up(in_features, kBlockDepth); }
@@ -44,23 +47,32 @@ struct FragmentLayout {
 
     constexpr int64_t codes_bytes() const { return panels() * blocks() * kBlockBytes; }
     // Scales, those of rows that are not there included.
-    constexpr int64_t scale_count() const { return panels() * kRows * groups_per_row(); }
+    constexpr int64_t scale_count() const {
+        return rows_begin_groups ? panels() * kRows * groups_per_row()
+                                 : divide_up(out_features * in_features, group_size);
+    }
 
-    // Groups that begin in a full record: at least 1.
-    constexpr int64_t groups_per_record() const { return group_size < kRecordDepth ? kRecordDepth / group_size : 1; }
+    // Groups whose scales lie together: those of a full record. A power of two.
+    constexpr int64_t groups_per_record() const {
+        return kRecordDepth % group_size == 0 ? kRecordDepth / group_size : 1;
+    }
 
-    // Index of a scale. Within a record (or a group, where that is longer): [row % 8][group][row / 8], so that what a
-    // lane needs of a record lies together.
-    constexpr int64_t scale_index(int64_t row, int64_t group) const {
-        const int64_t panel = row / kRows;
+    // Index of the first of a lane's four scales of a group, which lie side by side: those of rows lane_row,
+    // lane_row + 8, + 16, + 24 of the panel. Within a record (or a group, where that is longer) the order is
+    // [lane_row][group][four], so that what a lane needs of a record lies together.
+    constexpr int64_t lane_scales(int64_t panel, int lane_row, int64_t group) const {
         const int64_t first = group / groups_per_record() * groups_per_record();
         const int64_t left = groups_per_row() - first;
         const int64_t together = left < groups_per_record() ? left : groups_per_record();
-        const int64_t lane_row = row % 8;
-        const int64_t quarter = row % kRows / 8;
-        return panel * kRows * groups_per_row() + first * kRows + lane_row * together * kLaneRows +
-               (group - first) * kLaneRows + quarter;
+        return (panel * groups_per_row() + first) * kRows + lane_row * together * kLaneRows +
+               (group - first) * kLaneRows;
     }
+    constexpr int64_t scale_index(int64_t row, int64_t group) const {
+        return lane_scales(row / kRows, int(row % 8), group) + row % kRows / 8;
+    }
+
+    // Zero points of 4 bits, in the order of the scales: the four of a lane are a 16-bit word.
+    constexpr int64_t zero_points_bytes() const { return scale_count() / kLaneRows * 2; }
 
     static constexpr CodePlace place_in_panel(int64_t row, int64_t k) {
         const int in_block = int(k % kBlockDepth);
