@@ -7,7 +7,7 @@ from typing import Any, Iterator, Sequence
 
 from budget import Entry
 from cubin import Kernel
-from facts import Facts, facts_of
+from facts import Facts, LoopFacts, facts_of
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,39 @@ def check(facts: Facts, entry: Entry) -> Iterator[Violation]:
     def violation(what: str, limit: str, actual: str) -> Violation:
         return Violation(facts.name, facts.architecture, what, limit, actual)
 
-    for what, actual in _most(facts).items():
-        if what in limits and actual > limits[what]:
-            yield violation(what, f"{limits[what]}", f"{actual}")
-    for what, actual in _least(facts).items():
-        if what in limits and (actual is None or actual < limits[what]):
-            yield violation(
-                what, f"{limits[what]}", "unknown" if actual is None else f"{actual:.3f}"
-            )
+    for what, most in _most(facts).items():
+        if what in limits and most > limits[what]:
+            yield violation(what, f"{limits[what]}", f"{most}")
+    least = facts.occupancy.fraction if facts.occupancy else None
+    if "min_occupancy" in limits and (least is None or least < limits["min_occupancy"]):
+        yield violation("min_occupancy", f"{limits['min_occupancy']}", _figure(least))
     yield from _opcodes(facts, limits, violation)
-    if entry.loops and facts.loop is None:
-        yield violation("main loop", "one with weights", "not found")
+    if entry.loops and len(facts.loops) < len(entry.launch.shapes):
+        # Not found, or shared memory that the multiprocessor does not have.
+        yield violation(
+            "main loop with weights, launched",
+            f"{len(entry.launch.shapes)} times",
+            f"{len(facts.loops)}",
+        )
+    for loop in facts.loops:
+        where = f" at {loop.shape}" if loop.shape else ""
+        for what, limit, actual in _check_loop(loop, limits):
+            yield violation(what + where, limit, actual)
+
+
+def _check_loop(loop: LoopFacts, limits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    yield from loop.false_claims
+    for what, least in _least(loop).items():
+        if what in limits and (least is None or least < limits[what]):
+            yield what, f"{limits[what]}", _figure(least)
     for pipe, limit in limits.get("per_weight", {}).items():
-        # A kernel without the loop was reported above.
-        actual = facts.loop.per_weight.get(pipe, 0.0) if facts.loop else 0.0
+        actual = loop.per_weight.get(pipe, 0.0)
         if actual > limit + 1e-9:
-            yield violation(f"{pipe} instructions per weight", f"{limit:.3f}", f"{actual:.3f}")
+            yield f"{pipe} instructions per weight", f"{limit:.3f}", f"{actual:.3f}"
+
+
+def _figure(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.3f}"
 
 
 def _most(facts: Facts) -> dict[str, int]:
@@ -97,14 +114,14 @@ def _most(facts: Facts) -> dict[str, int]:
     }
 
 
-def _least(facts: Facts) -> dict[str, float | None]:
-    loop = facts.loop
+def _least(loop: LoopFacts) -> dict[str, float | None]:
     return {
-        "min_occupancy": facts.occupancy.fraction if facts.occupancy else None,
-        "min_bytes_in_flight": loop.bytes_in_flight if loop else None,
-        "min_bandwidth": loop.bandwidth if loop else None,
-        "min_free_bandwidth": loop.free_bandwidth if loop else None,
-        "min_tensor": loop.tensor if loop else None,
+        "min_share": loop.share,
+        "min_bytes_in_flight": loop.bytes_in_flight,
+        "min_bandwidth": loop.bandwidth,
+        "min_free_bandwidth": loop.free_bandwidth,
+        "min_tensor": loop.tensor,
+        "min_tensor_share": loop.tensor_share,
     }
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Machine:
     """`bandwidth` is what a long copy can reach, `tensor_rate` the multiply-adds a clock of a
-    quarter's tensor core."""
+    quarter's tensor core, `cache_latency` clocks until L2 answers."""
 
     name: str
     multiprocessors: int
@@ -35,6 +35,7 @@ class Machine:
     shared_bytes: int
     shared_bytes_per_block: int
     tensor_latency: int = 33
+    cache_latency: int = 250
     shared_bytes_per_clock: int = 128
     registers: int = 65536
     reserved_shared_bytes: int = 1024

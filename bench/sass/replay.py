@@ -2,13 +2,15 @@
 
 The loop's instructions are issued warp by warp under the control codes that ptxas wrote: stall
 counts and scoreboards, as the hardware obeys them. Pipes are busy for as long as machines.py says,
-and memory answers after its latency, at no more than its bandwidth. Not modelled: caches, bank
-conflicts, instruction fetch, the work outside the loop, clusters. It rejects designs and finds
-regressions; it does not promise the last tenth.
+memory answers after its latency, at no more than its bandwidth, and L2 after its own; barriers hold
+a block's warps together. Not modelled: L2's bandwidth, bank conflicts, instruction fetch, the work
+outside the loop, clusters. It rejects designs and finds regressions; it does not promise the last
+tenth.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -16,7 +18,7 @@ from bounds import tensor_cycles
 from instruction import SCOREBOARDS, Instruction
 from machines import Machine
 from pipes import base
-from traffic import Iteration
+from traffic import Iteration, is_load, is_store
 
 # Long enough for a steady state: so many instructions, but not more or fewer iterations than these.
 _INSTRUCTIONS = 6000
@@ -26,6 +28,8 @@ _FEWEST_ITERATIONS = 4
 _RESULT_LATENCY = 30
 _OPERAND_LATENCY = 12
 _LSU_LATENCY = 26
+_BARRIER_LATENCY = 20
+_FREE_LATENCY = 35.0
 # So many cycles of work may wait before the load-store unit refuses more.
 _LSU_QUEUE = 64
 _FLOATING = ("FMA", "HALF", "BF16", "IMAD")
@@ -37,6 +41,7 @@ class _Warp:
     """`groups` and `bulk` hold the arrival times of copies that are under way, the oldest first."""
 
     ready: float
+    block: int = 0
     position: int = 0
     iteration: int = 0
     scoreboards: list[list[float]] = field(default_factory=lambda: [[] for _ in range(SCOREBOARDS)])
@@ -50,31 +55,44 @@ class _Warp:
 
 
 class Replay:
-    """With `free_memory`, memory answers at once: what the instructions alone allow."""
+    """`warps` of a multiprocessor, in so many `blocks`. With `free_memory`, memory answers at once:
+    what the instructions alone allow."""
 
     def __init__(
-        self, iteration: Iteration, machine: Machine, warps: int, *, free_memory: bool = False
+        self,
+        iteration: Iteration,
+        machine: Machine,
+        warps: int,
+        blocks: int = 1,
+        *,
+        free_memory: bool = False,
     ):
         self.iteration = iteration
         self.machine = machine
         self.body = iteration.body
-        self.latency = 35.0 if free_memory else machine.memory_latency_ns * machine.gigahertz
+        self.latency = (
+            _FREE_LATENCY if free_memory else machine.memory_latency_ns * machine.gigahertz
+        )
+        self.cache_latency = _FREE_LATENCY if free_memory else machine.cache_latency
         scale = 1000.0 if free_memory else 1.0
         self.memory_rate = machine.bytes_per_clock() / 4 * scale
         self.shares = iteration.shares
         self.busy = dict.fromkeys(("ALU", "FMA", "LITE", "HALF", "TENSOR", "XU", "LSU"), 0.0)
         self.channel = 0.0
         self.last: _Warp | None = None
-        self.warps = [_Warp(ready=3.0 * k) for k in range(max(1, warps // 4))]
+        count = max(1, warps // 4)
+        self.warps = [_Warp(ready=3.0 * k, block=k * blocks // count) for k in range(count)]
+        self.at_barrier: dict[int, list[_Warp]] = {}
         wanted = _INSTRUCTIONS // (len(self.body) * len(self.warps))
         self.iterations = min(_MOST_ITERATIONS, max(_FEWEST_ITERATIONS, wanted))
         self._fill_rings()
 
     def _fill_rings(self) -> None:
         """Before the loop a kernel requests its ring's first stages."""
+        size = self.iteration.memory_bytes / self.iteration.groups
         for _ in range(self.iteration.stages):
             for warp in self.warps:
-                self.channel += self.iteration.memory_bytes / self.memory_rate
+                self.channel += size / self.memory_rate
                 warp.groups.append(self.latency + self.channel)
                 warp.bulk.append(self.latency + self.channel)
         for warp in self.warps:
@@ -82,12 +100,11 @@ class Replay:
 
     def cycles_per_iteration(self) -> float:
         """Cycles of the quarter for one warp's iteration, in the steady state."""
-        finished: list[float] = []
-        now = 0.0
+        issued: list[float] = []
         while any(warp.iteration < self.iterations for warp in self.warps):
-            start, warp = self._next(now)
+            start, warp = self._next(issued[-1] + 1 if issued else 0.0)
             self._issue(warp, start)
-            now = start + 1
+            issued.append(start)
             warp.operands = None
             warp.position += 1
             if warp.position == len(self.body):
@@ -97,11 +114,10 @@ class Replay:
                 if warp.open_bulk:
                     warp.bulk = warp.bulk[1:] + [warp.open_bulk]
                     warp.open_bulk = 0.0
-                finished.append(now)
-        # One window over all warps: windows of their own would overcount warps that run in turn.
-        finished.sort()
-        first, last = len(finished) // 5, 4 * len(finished) // 5
-        return (finished[last] - finished[first]) / (last - first)
+        # The middle of all instructions: by iterations, a few warps that run in turn would be counted
+        # in lumps.
+        first, last = len(issued) // 4, 3 * len(issued) // 4
+        return (issued[last] - issued[first]) / (last - first) * len(self.body)
 
     def _next(self, now: float) -> tuple[float, _Warp]:
         """The warp that issues next: the first one ready; among several the last issuer, then the
@@ -180,6 +196,20 @@ class Replay:
                 pending = [other for other in warp.scoreboards[scoreboard] if other > start]
                 warp.scoreboards[scoreboard] = pending + [time]
         warp.ready = start + max(1, instruction.stall)
+        if instruction.opcode.startswith("BAR.SYNC"):
+            self._meet(warp, start)
+
+    def _meet(self, warp: _Warp, start: float) -> None:
+        """Holds the warp until the others of its block have arrived."""
+        waiting = self.at_barrier.setdefault(warp.block, [])
+        waiting.append(warp)
+        if len(waiting) < sum(other.block == warp.block for other in self.warps):
+            warp.ready = math.inf
+            return
+        for other in waiting:
+            other.ready = start + _BARRIER_LATENCY
+            other.operands = None
+        waiting.clear()
 
     def _occupy(self, instruction: Instruction, start: float) -> tuple[float, float]:
         """Takes the instruction's pipe; returns when its result is there and when its operands are
@@ -209,11 +239,14 @@ class Replay:
         name = base(instruction.opcode)
         if _is_barrier_wait(instruction):
             warp.waited = True
+        if not is_load(instruction) and not is_store(instruction):
+            return done
         size = self.shares[warp.position]
         if size == 0.0:
-            return done
-        self.channel = max(self.channel, start) + size / self.memory_rate
-        arrival = max(start + self.latency, self.channel)
+            arrival = max(done, start + self.cache_latency)
+        else:
+            self.channel = max(self.channel, start) + size / self.memory_rate
+            arrival = max(start + self.latency, self.channel)
         if name == "LDGSTS":
             warp.open_group = max(warp.open_group, arrival)
         elif name in ("UBLKCP", "UTMALDG"):
@@ -230,7 +263,8 @@ def bandwidth_fraction(
     iteration: Iteration, machine: Machine, warps: int, *, free_memory: bool = False
 ) -> float:
     """Fraction of memory bandwidth that the loop reaches with so many warps on a multiprocessor."""
-    cycles = Replay(iteration, machine, warps, free_memory=free_memory).cycles_per_iteration()
+    replay = Replay(iteration, machine, warps, free_memory=free_memory)
+    cycles = replay.cycles_per_iteration()
     return iteration.memory_bytes / cycles / (machine.bytes_per_clock() / 4)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Sequence
 
-from facts import Facts
+from facts import Facts, LoopFacts
 from judge import Violation
 
 _HEADINGS = (
@@ -18,27 +18,31 @@ _HEADINGS = (
     "threads",
     "occupancy",
     "tensor and copy opcodes",
+    "shape",
+    "share",
     "instr/weight",
     "by pipe",
-    "KiB in flight/SM",
+    "KiB ahead/SM",
     "limit",
     "bandwidth",
     "free memory",
     "tensor",
+    "tensor instr",
 )
 
 _LEGEND = """\
 shared: static + dynamic bytes of a block. occupancy: resident blocks an SM, share of the most warps, what
-limits it. instr/weight: instructions of the loops that a weight passes through, for each weight of a lane;
-where a loop branches, both sides count. limit: the busiest pipe and the fraction of memory bandwidth that it
-allows. bandwidth: predicted fraction of memory bandwidth (replay with control codes). free memory: the same
-with a memory that costs nothing. tensor: predicted fraction of the tensor cores' peak. All figures are from
-the compiled code; none was timed."""
+limits it. share: of all weights, those of the judged loop. instr/weight: instructions of the loops that a
+weight passes through, for each weight of a lane; where a loop branches, both sides count. KiB ahead/SM:
+under way from memory by loads ahead of their use. limit: the busiest pipe and the fraction of memory
+bandwidth that it allows. bandwidth: predicted fraction of memory bandwidth (replay with control codes). free
+memory: the same with a memory that costs nothing. tensor: predicted fraction of the tensor cores' peak.
+tensor instr: of all instructions of the loop. All figures are from the compiled code; none was timed."""
 
 
 def text(facts: Sequence[Facts]) -> str:
     """Aligned columns for a terminal."""
-    rows = [_HEADINGS, *(_cells(fact) for fact in facts)]
+    rows = [_HEADINGS, *(row for fact in facts for row in _rows(fact))]
     widths = [max(len(row[k]) for row in rows) for k in range(len(_HEADINGS))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
@@ -58,8 +62,7 @@ def markdown(facts: Sequence[Facts], compiler: str) -> str:
         "| " + " | ".join(_HEADINGS) + " |",
         "|" + "---|" * len(_HEADINGS),
     ]
-    for fact in facts:
-        cells = _cells(fact)
+    for cells in (row for fact in facts for row in _rows(fact)):
         lines.append("| " + " | ".join((f"`{cells[0]}`", *cells[1:])).replace("  ", " ") + " |")
     return "\n".join([*lines, "", _LEGEND.replace("\n", " ")]) + "\n"
 
@@ -74,7 +77,8 @@ def as_json(facts: Sequence[Facts], violations: Sequence[Violation], compiler: s
     return json.dumps(content, indent=1) + "\n"
 
 
-def _cells(fact: Facts) -> tuple[str, ...]:
+def _rows(fact: Facts) -> list[tuple[str, ...]]:
+    """One for each shape."""
     resident = fact.occupancy
     fixed = (
         fact.name,
@@ -89,13 +93,18 @@ def _cells(fact: Facts) -> tuple[str, ...]:
         else "?",
         ", ".join(f"{opcode} x{count}" for opcode, count in sorted(fact.notable.items())) or "-",
     )
-    loop = fact.loop
-    if loop is None:
-        return fixed + ("-",) * (len(_HEADINGS) - len(fixed))
+    if not fact.loops:
+        return [fixed + ("-",) * (len(_HEADINGS) - len(fixed))]
+    return [fixed + _loop_cells(loop) for loop in fact.loops]
+
+
+def _loop_cells(loop: LoopFacts) -> tuple[str, ...]:
     pipes = " ".join(
         f"{pipe} {value:.2f}" for pipe, value in loop.per_weight.items() if pipe != "TOTAL"
     )
-    return fixed + (
+    return (
+        loop.shape or "-",
+        f"{loop.share:.0%}" if loop.share is not None else "-",
         f"{loop.per_weight['TOTAL']:.2f}",
         pipes,
         f"{loop.bytes_in_flight / 1024:.0f}",
@@ -103,4 +112,5 @@ def _cells(fact: Facts) -> tuple[str, ...]:
         f"{loop.bandwidth:.0%}",
         f"{loop.free_bandwidth:.0%}",
         f"{loop.tensor:.0%}" if loop.tensor else "-",
+        f"{loop.tensor_share:.0%}" if loop.tensor else "-",
     )

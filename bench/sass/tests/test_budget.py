@@ -53,7 +53,6 @@ class Budget(unittest.TestCase):
                     "must_not": ["HGMMA"],
                     "per_weight": {"TOTAL": 0.5, "ALU": 0.125},
                     "min_occupancy": 0.5,
-                    "min_bytes_in_flight": 1024,
                     "min_bandwidth": 0.1,
                 }
             ),
@@ -107,21 +106,21 @@ class Budget(unittest.TestCase):
         facts, violations = judge([kernel(*first, *second)], entry)
         self.assertEqual([], violations)
         # Four instructions for two weights, and three for four.
-        self.assertEqual(4 / 2 + 3 / 4, facts[0].loop.per_weight["TOTAL"])
+        self.assertEqual(4 / 2 + 3 / 4, facts[0].loops[0].per_weight["TOTAL"])
         # A 16-byte load for four weights.
-        self.assertEqual(32 * 4, facts[0].loop.memory_bytes)
+        self.assertEqual(32 * 4, facts[0].loops[0].memory_bytes)
         alone = judge([kernel(*first, "EXIT")], self.read({"kernel": ".*", "loops": loops[1:]}))[0][
             0
         ]
-        self.assertLess(facts[0].loop.free_bandwidth, alone.loop.free_bandwidth)
+        self.assertLess(facts[0].loops[0].free_bandwidth, alone.loops[0].free_bandwidth)
 
     def test_a_loop_that_is_not_found(self) -> None:
         self.assertEqual(
-            ["main loop: one with weights, not found"],
+            ["main loop with weights, launched: 1 times, 0"],
             self.violations({}, kernel("MOV", "FFMA", "EXIT")),
         )
         self.assertEqual(
-            ["main loop: one with weights, not found"],
+            ["main loop with weights, launched: 1 times, 0"],
             self.violations({}, loops=[{"weights_each": {"IMMA": 8}}]),
         )
 
@@ -165,16 +164,15 @@ class Budget(unittest.TestCase):
 
 class Tables(unittest.TestCase):
     def test_every_form_has_the_kernel(self) -> None:
-        entry = budget.Entry(
-            "", "lk::decode<.*>", 128, 0, (budget.LoopSpec(weights_each={"HMMA": 8}),), {}
-        )
+        loops = (budget.LoopSpec(weights_each={"HMMA": 8}),)
+        entry = budget.Entry("", "lk::decode<.*>", budget.Launch(threads=128), loops)
         facts, violations = judge([kernel()], [entry])
         self.assertEqual([], violations)
         for text in (table.text(facts), table.markdown(facts, "12.4")):
             self.assertIn("lk::decode<4>", text)
             self.assertIn("HMMA.16816.F32 x1", text)
         content = json.loads(table.as_json(facts, violations, "12.4"))
-        self.assertEqual(0.5, content["kernels"][0]["loop"]["per_weight"]["TOTAL"])
+        self.assertEqual(0.5, content["kernels"][0]["loops"][0]["per_weight"]["TOTAL"])
 
     def test_instructions_that_never_execute_are_not_counted(self) -> None:
         code = (Instruction(0, "@!PT HMMA", "HMMA.16816.F32", "@!PT"), *assemble("EXIT"))

@@ -6,6 +6,7 @@ import unittest
 from dataclasses import replace
 
 import bounds
+from budget import Load
 from instruction import Instruction
 from machines import MACHINES
 from replay import Replay, bandwidth_fraction
@@ -15,7 +16,7 @@ from traffic import Iteration
 
 def half_byte(body: tuple[Instruction, ...], weights: float = 64, stages: int = 0) -> Iteration:
     """An iteration whose weights take half a byte each."""
-    return Iteration(body, weights, weights * 32 * 0.5, stages)
+    return Iteration.of_total(body, weights, weights * 32 * 0.5, stages)
 
 
 class Throughput(unittest.TestCase):
@@ -101,7 +102,7 @@ class Memory(unittest.TestCase):
         # With three of four stages under way, three times a single load's throughput.
         expected = 3 * 16 * 512 * machine.multiprocessors / (machine.memory_latency_ns * 1e-9)
         reached = (
-            bandwidth_fraction(Iteration(body, 32, 512, stages=4), machine, 16) * machine.bandwidth
+            bandwidth_fraction(Iteration.of_total(body, 32, 512), machine, 16) * machine.bandwidth
         )
         self.assertAlmostEqual(1, reached / expected, delta=0.1)
 
@@ -110,30 +111,88 @@ class Memory(unittest.TestCase):
         copies = tuple(Instruction(16 * k, "UBLKCP", "UBLKCP.S.G") for k in (1, 2))
         machine = MACHINES["sm_90"]
         expected = 4 * 16 * 512 * machine.multiprocessors / (machine.memory_latency_ns * 1e-9)
-        iteration = Iteration((wait, *repeat("ALU", 4), *copies), 32, 512, stages=4)
+        iteration = Iteration.of_total((wait, *repeat("ALU", 4), *copies), 32, 512, stages=4)
         reached = bandwidth_fraction(iteration, machine, 16) * machine.bandwidth
         self.assertAlmostEqual(1, reached / min(expected, machine.bandwidth), delta=0.1)
 
 
-class BytesInFlight(unittest.TestCase):
-    """What a multiprocessor has requested and not yet waited for."""
+class Cache(unittest.TestCase):
+    """What comes from L2 takes its latency and none of memory's bandwidth."""
 
-    def test_loads_before_the_first_wait(self) -> None:
-        first = Instruction(0, "LDG.E.128", "LDG.E.128", write_scoreboard=0)
-        second = replace(first, address=16, write_scoreboard=1)
-        use = replace(repeat("ALU", 1)[0], wait_mask=3)
-        self.assertEqual(8 * 1024, Iteration((first, second, use), 64, 1024).in_flight(8))
-        # Each waited for at once: only one is ever under way.
-        early = (first, replace(use, wait_mask=1), second, replace(use, wait_mask=2))
-        self.assertEqual(8 * 512, Iteration(early, 64, 1024).in_flight(8))
+    def test_latency(self) -> None:
+        machine = MACHINES["sm_80"]
+        iteration = Iteration.of_loads(load_and_use(), 32, {"x": Load(0.5, cached=True)})
+        self.assertEqual(0, iteration.memory_bytes)
+        cycles = Replay(iteration, machine, 4).cycles_per_iteration()
+        self.assertAlmostEqual(machine.cache_latency, cycles, delta=10)
+
+
+class Barriers(unittest.TestCase):
+    """A block's warps wait for each other, those of other blocks do not."""
+
+    def test_the_slowest_warp_leads(self) -> None:
+        # One warp at a time has the pipe for 512 cycles: together they take four turns.
+        body = (*repeat("XU", 64), Instruction(0, "BAR.SYNC 0x0", "BAR.SYNC.DEFER_BLOCKING"))
+        machine = MACHINES["sm_80"]
+        for blocks in (1, 4):
+            replay = Replay(half_byte(body), machine, 16, blocks, free_memory=True)
+            self.assertAlmostEqual(512, replay.cycles_per_iteration(), delta=10)
+        # Latency that other warps hide, unless all wait at once.
+        body = (*load_and_use(), *repeat("ALU", 200), body[-1])
+        together, apart = (
+            Replay(half_byte(body), machine, 16, blocks).cycles_per_iteration() for blocks in (1, 4)
+        )
+        self.assertGreater(together, 1.2 * apart)
+
+
+class BytesInFlight(unittest.TestCase):
+    """What a multiprocessor has requested ahead of its use and not yet waited for."""
+
+    load = Instruction(0, "LDG.E.128", "LDG.E.128", write_scoreboard=0)
+    use = replace(repeat("FMA", 1)[0], wait_mask=1)
+    work = repeat("FMA", 1)
+
+    def ahead(self, *body: Instruction, looped: bool = True) -> float:
+        loads = sum(i.opcode.startswith("LDG") for i in body)
+        return Iteration.of_total(body, 64, 512 * loads, looped=looped).in_flight(1)
+
+    def test_awaited_in_the_next_iteration(self) -> None:
+        self.assertEqual(512, self.ahead(self.use, self.load))
+        other = replace(self.load, write_scoreboard=1)
+        both = replace(self.use, wait_mask=3)
+        self.assertEqual(1024, self.ahead(both, self.load, other))
+
+    def test_awaited_behind_work(self) -> None:
+        self.assertEqual(512, self.ahead(self.load, *self.work, self.use))
+
+    def test_awaited_at_once(self) -> None:
+        self.assertEqual(0, self.ahead(self.load, self.use, *self.work))
+        address = repeat("IMAD", 1)
+        self.assertEqual(0, self.ahead(self.load, *address, self.use, *self.work))
+        # Nothing else can be done meanwhile where there is no loop.
+        self.assertEqual(512, self.ahead(self.load, self.use, *self.work, looped=False))
+
+    def test_a_shared_scoreboard_ends_both(self) -> None:
+        # The wait for the first load is one for the second.
+        self.assertEqual(0, self.ahead(self.load, self.load, self.use, self.use, *self.work))
+        apart = replace(self.load, write_scoreboard=1)
+        later = replace(self.use, wait_mask=2)
+        self.assertEqual(512, self.ahead(self.load, apart, self.use, later))
 
     def test_rings(self) -> None:
         copy = Instruction(0, "LDGSTS.E.128", "LDGSTS.E.BYPASS.128")
-        self.assertEqual(16 * 3 * 512, Iteration((copy,), 32, 512, stages=4).in_flight(16))
+        wait = Instruction(0, "DEPBAR.LE SB0, 0x2", "DEPBAR.LE")
+        commit = Instruction(0, "LDGDEPBAR", "LDGDEPBAR")
+        ring = Iteration.of_total((wait, copy, commit), 32, 512)
+        self.assertEqual(4, ring.stages)
+        self.assertEqual(16 * 3 * 512, ring.in_flight(16))
+        unrolled = Iteration.of_total((wait, copy, commit) * 2, 64, 1024)
+        self.assertEqual(16 * 3 * 512, unrolled.in_flight(16))
         bulk = Instruction(0, "UBLKCP", "UBLKCP.S.G")
-        self.assertEqual(16 * 4 * 512, Iteration((bulk,), 32, 512, stages=4).in_flight(16))
+        filled = Iteration.of_total((bulk,), 32, 512, stages=4)
+        self.assertEqual(16 * 4 * 512, filled.in_flight(16))
 
     def test_stores_are_not_awaited(self) -> None:
-        load = Instruction(0, "LDG.E", "LDG.E", write_scoreboard=0)
-        store = Instruction(16, "STG.E", "STG.E", wait_mask=1)
-        self.assertEqual(4 * 128, Iteration((load, store), 1, 256).in_flight(4))
+        store = Instruction(16, "STG.E", "STG.E.128")
+        body = (self.use, self.load, store)
+        self.assertEqual(4 * 512, Iteration.of_total(body, 1, 1024).in_flight(4))
