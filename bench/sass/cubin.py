@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import struct
 import tempfile
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, Callable, Iterable, Iterator
 
 from instruction import Instruction, parse_listing
 from toolkit import Toolkit, ToolkitError
@@ -13,6 +16,10 @@ from toolkit import Toolkit, ToolkitError
 # The system's share of a block's shared memory, which ptxas counts from this architecture on.
 _RESERVED_SHARED_BYTES = 1024
 _FIRST_COUNTING_RESERVED = 90
+# Of .nv.info sections, as `cuobjdump -elf` names them: EIFMT_SVAL; EIATTR_MAX_THREADS, EIATTR_REQNTID.
+_INFO = ".nv.info."
+_SIZED_VALUE = 4
+_MAX_THREADS = (0x05, 0x10)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,11 @@ class Kernel:
         return counts
 
 
-def load(path: Path, toolkit: Toolkit) -> list[Kernel]:
+# `map`, or one that uses several processes.
+Mapper = Callable[..., Iterable[Any]]
+
+
+def load(path: Path, toolkit: Toolkit, each: Mapper = map) -> list[Kernel]:
     """Every kernel for every architecture in the file, by name and architecture."""
     if not path.is_file():
         raise ToolkitError(f"no such file: {path}")
@@ -48,8 +59,9 @@ def load(path: Path, toolkit: Toolkit) -> list[Kernel]:
     else:
         with tempfile.TemporaryDirectory() as folder:
             toolkit.run("cuobjdump", "-xelf", "all", str(path.resolve()), cwd=folder)
-            for cubin in sorted(Path(folder).glob("*.cubin")):
-                kernels += _load_cubin(cubin, toolkit)
+            cubins = sorted(Path(folder).glob("*.cubin"))
+            for loaded in each(partial(_load_cubin, toolkit=toolkit), cubins):
+                kernels += loaded
     names = toolkit.demangle(sorted({kernel.mangled for kernel in kernels}))
     kernels = [replace(kernel, name=names[kernel.mangled]) for kernel in kernels]
     return sorted(kernels, key=lambda kernel: (kernel.name, kernel.architecture))
@@ -61,7 +73,7 @@ def _load_cubin(path: Path, toolkit: Toolkit) -> list[Kernel]:
     if architecture is None:
         return []
     usage = parse_usage(toolkit.run("cuobjdump", "-res-usage", str(path)))
-    bounds = parse_launch_bounds(toolkit.run("cuobjdump", "-elf", str(path)))
+    bounds = launch_bounds(path.read_bytes())
     return [
         _kernel(mangled, architecture[1], lines, usage[mangled], bounds.get(mangled))
         for mangled, lines in split_functions(listing).items()
@@ -115,20 +127,34 @@ def parse_usage(text: str) -> dict[str, dict[str, int]]:
     return usage
 
 
-def parse_launch_bounds(text: str) -> dict[str, int]:
-    """Function → the most threads a block may have, of `cuobjdump -elf`."""
+def launch_bounds(cubin: bytes) -> dict[str, int]:
+    """Function → the most threads that its __launch_bounds__ allow: an attribute in its section
+    .nv.info.NAME of the ELF file."""
     bounds: dict[str, int] = {}
-    function = None
-    attribute = None
-    for line in text.splitlines():
-        section = re.match(r"\.nv\.info\.(\S+)", line.strip())
-        if section is not None:
-            function = section[1]
-        found = re.search(r"Attribute:\s*(EIATTR_\w+)", line)
-        if found is not None:
-            attribute = found[1]
-        value = re.search(r"Value:\s*((?:0x[0-9a-f]+\s*){3})", line)
-        if value is not None and function and attribute in ("EIATTR_MAX_THREADS", "EIATTR_REQNTID"):
-            x, y, z = (int(part, 16) for part in value[1].split())
-            bounds[function] = x * y * z
+    for name, content in _elf_sections(cubin):
+        if not name.startswith(_INFO):
+            continue
+        at = 0
+        while at < len(content):
+            # A value that does not fit into these four bytes follows, and they have its size.
+            layout, attribute, size = struct.unpack_from("<BBH", content, at)
+            at += 4
+            if layout != _SIZED_VALUE:
+                continue
+            if attribute in _MAX_THREADS:
+                x, y, z = struct.unpack_from("<3I", content, at)
+                bounds[name.removeprefix(_INFO)] = x * y * z
+            at += size
     return bounds
+
+
+def _elf_sections(file: bytes) -> Iterator[tuple[str, bytes]]:
+    """Name and content of each section of a 64-bit little-endian ELF file."""
+    (table,) = struct.unpack_from("<Q", file, 0x28)
+    entry_size, count, of_names = struct.unpack_from("<HHH", file, 0x3A)
+    # Name, type, flags, address, offset, size.
+    headers = [struct.unpack_from("<IIQQQQ", file, table + entry_size * k) for k in range(count)]
+    names = headers[of_names][4]
+    for start, _, _, _, offset, size in headers:
+        end = file.index(0, names + start)
+        yield file[names + start : end].decode(), file[offset : offset + size]

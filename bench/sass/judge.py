@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Iterator, Sequence
 
 from budget import Entry
-from cubin import Kernel
+from cubin import Kernel, Mapper
 from facts import Facts, LoopFacts, facts_of
 
 
@@ -26,31 +26,28 @@ class Violation:
 
 
 def judge(
-    kernels: Sequence[Kernel], entries: Sequence[Entry]
+    kernels: Sequence[Kernel], entries: Sequence[Entry], each: Mapper = map
 ) -> tuple[list[Facts], list[Violation]]:
     """The facts of all kernels, and all that exceeds a budget.
 
     A kernel without a budget and a budget without a kernel are violations too, so that a renamed
     kernel does not escape.
     """
-    facts: list[Facts] = []
+    matching = [[entry for entry in entries if entry.matches(k.name)] for k in kernels]
+    first = [found[0] if found else None for found in matching]
+    facts = list(each(facts_of, kernels, first))
     violations: list[Violation] = []
-    used: set[int] = set()
-    for kernel in kernels:
-        matching = [k for k, entry in enumerate(entries) if entry.matches(kernel.name)]
-        used.update(matching)
-        entry = entries[matching[0]] if matching else None
-        known = facts_of(kernel, entry)
-        facts.append(known)
-        if len(matching) != 1:
-            found = ", ".join(entries[k].pattern for k in matching) or "none"
+    for known, entry, found in zip(facts, first, matching, strict=True):
+        if len(found) != 1:
+            patterns = ", ".join(other.pattern for other in found) or "none"
             violations.append(
-                Violation(kernel.name, kernel.architecture, "budget entries", "1", found)
+                Violation(known.name, known.architecture, "budget entries", "1", patterns)
             )
         if entry is not None:
             violations += check(known, entry)
-    for k, entry in enumerate(entries):
-        if k not in used:
+    used = {id(entry) for found in matching for entry in found}
+    for entry in entries:
+        if id(entry) not in used:
             violations.append(
                 Violation(
                     entry.pattern,

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import budget
@@ -28,9 +29,15 @@ _BUDGETS = "native/src/**/cuda/budget.json"
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0: within budget; 1: not; 2: nothing could be judged."""
     options = _parse(arguments)
+    with ProcessPoolExecutor() as pool:
+        return _run(options, pool.map)
+
+
+def _run(options: argparse.Namespace, each: cubin.Mapper) -> int:
     try:
         toolkit = Toolkit.find(options.toolkit)
-        kernels = [kernel for path in options.file for kernel in cubin.load(Path(path), toolkit)]
+        files = [Path(path) for path in options.file]
+        kernels = [kernel for path in files for kernel in cubin.load(path, toolkit, each)]
         entries = [entry for path in _budget_files(options.budget) for entry in budget.read(path)]
         compiler = toolkit.version()
     except (ToolkitError, budget.BudgetError) as error:
@@ -42,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not kernels:
         print("no kernel in " + ", ".join(options.file), file=sys.stderr)
         return 2
-    facts, violations = judge(kernels, entries)
+    facts, violations = judge(kernels, entries, each)
     if options.json:
         print(table.as_json(facts, violations, compiler), end="")
     else:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 import unittest
 
 import pipes
-from cubin import parse_launch_bounds, parse_usage, split_functions
+from cubin import launch_bounds, parse_usage, split_functions
 from instruction import parse_listing
 from toolkit import shorten
 
@@ -52,12 +53,18 @@ class Usage(unittest.TestCase):
         )
 
     def test_launch_bounds(self) -> None:
-        text = (
-            ".nv.info\n\tAttribute:\tEIATTR_REGCOUNT\n"
-            ".nv.info._Z1fPf\n\tAttribute:\tEIATTR_MAX_THREADS\n"
-            "\tFormat:\tEIFMT_SVAL\n\tValue:\t0x80 0x2 0x1 \n"
+        # Another attribute without a value, then 128 x 2 x 1 threads.
+        info = struct.pack("<BBH", 1, 0x2A, 0) + struct.pack("<BBH3I", 4, 5, 12, 128, 2, 1)
+        names = b"\0.shstrtab\0.nv.info._Z1fPf\0.nv.info\0"
+        other = struct.pack("<BBH3I", 4, 5, 12, 7, 7, 7)
+        content = names + info + other
+        places = ((1, 0, len(names)), (11, len(names), len(info)), (27, len(names + info), 16))
+        headers = b"".join(
+            struct.pack("<IIQQQQ24x", name, 1, 0, 0, 64 + offset, size)
+            for name, offset, size in places
         )
-        self.assertEqual({"_Z1fPf": 256}, parse_launch_bounds(text))
+        start = struct.pack("<40xQ10xHHH", 64 + len(content), 64, 3, 0)
+        self.assertEqual({"_Z1fPf": 256}, launch_bounds(start + content + headers))
 
 
 class Names(unittest.TestCase):
