@@ -142,9 +142,13 @@ void check_contents(const Format& format, const lk_weight_tensors& tensors);
 
 // The buffers of lk_weight_tensors, for what is done with each of them.
 struct TensorMember {
+    // Named, because nvcc hands the host compiler a member that is declared in place with parentheses it warns of.
+    using Bytes = lk_bytes lk_weight_tensors::*;
+    using Size = int64_t TensorSizes::*;
+
     const char* name;
-    lk_bytes lk_weight_tensors::*bytes;
-    int64_t TensorSizes::*size;
+    Bytes bytes;
+    Size size;
 };
 inline constexpr TensorMember kTensorMembers[] = {
     {"codes", &lk_weight_tensors::codes, &TensorSizes::codes},
