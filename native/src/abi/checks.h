@@ -1,9 +1,8 @@
 // Argument checks of the ABI. Each names the argument, its value and what is allowed.
 #pragma once
 
-#include <cstring>
-
 #include "core/backend.h"
+#include "core/enum_bits.h"
 #include "core/error.h"
 #include "core/matrix.h"
 #include "lora/batch.h"
@@ -13,15 +12,6 @@ namespace lk::abi {
 
 // Rejects absurd sizes before any arithmetic on them: products of two stay within 64 bits.
 inline constexpr int64_t kLargestExtent = int64_t{1} << 31;
-
-// The bits of an enum that comes from outside: to read it as the enum would be undefined where it is no enumerator.
-template <class Enum>
-int32_t raw(const Enum& value) {
-    static_assert(sizeof value == sizeof(int32_t));
-    int32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
 
 // What lies in one device's memory means nothing to another.
 void check_device(const DeviceId& device, const Backend& backend, const char* name);

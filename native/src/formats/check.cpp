@@ -1,5 +1,6 @@
 #include "formats/check.h"
 
+#include "core/enum_bits.h"
 #include "formats/group_index.h"
 
 namespace lk {
@@ -16,7 +17,7 @@ void check_scalars(const Format& format, const lk_weight_tensors& t) {
     if (!format.has_tensor_scale) {
         expect_zero(t.tensor_scale == 0 && t.tensor_scale_divides == 0, format, "tensor_scale, tensor_scale_divides");
     }
-    if (!format.has_scale_dtype) expect_zero(t.scale_dtype == 0, format, "scale_dtype");
+    if (!format.has_scale_dtype) expect_zero(raw(t.scale_dtype) == 0, format, "scale_dtype");
     format.check(t);
 }
 

@@ -5,7 +5,14 @@
 // All formats there are, a line each. The format's source file defines the constant.
 #define LK_FORMATS(FORMAT) \
     FORMAT(kBnbNf4)        \
-    FORMAT(kGgufQ4_0)
+    FORMAT(kBnbFp4)        \
+    FORMAT(kGgufQ4_0)      \
+    FORMAT(kGgufQ4_1)      \
+    FORMAT(kGgufIq4Nl)     \
+    FORMAT(kGgufQ4_K)      \
+    FORMAT(kInt4Packed)    \
+    FORMAT(kMxfp4)         \
+    FORMAT(kNvfp4)
 
 namespace lk {
 

@@ -6,8 +6,9 @@
 namespace lk::test {
 namespace {
 
-struct Shape {
-    int64_t m, n, k, group, outer_group;  // group 0: Q4_0
+struct Case {
+    int64_t m;
+    lk_weight_tensors weight;
 };
 
 double relative_error(const Matrix& actual, const Matrix& expected) {
@@ -20,42 +21,41 @@ double relative_error(const Matrix& actual, const Matrix& expected) {
     return norm == 0 ? std::sqrt(difference) : std::sqrt(difference / norm);
 }
 
-class Paths : public testing::TestWithParam<Shape> {
+class Paths : public testing::TestWithParam<Case> {
   protected:
     // y of one path: weight, two adapters of different ranks on a module with two slices, bias.
     Matrix run(lk_cpu_isa isa) {
-        const Shape shape = GetParam();
+        const int64_t m = GetParam().m, n = GetParam().weight.out_features, k = GetParam().weight.in_features;
         Context context = make_context(isa);
-        Tensors tensors(shape.group == 0 ? q4_0_sizes(shape.n, shape.k)
-                                         : nf4_sizes(shape.n, shape.k, shape.group, shape.outer_group));
+        Tensors tensors(GetParam().weight);
         fill(tensors, 1);
         Weight weight;
         LK_EXPECT_OK(lk_weight_pack(context, &tensors.view, weight.out()));
 
-        const int64_t left = shape.n / 3;
-        const lk_output_slice slices[] = {{0, left}, {left, shape.n - left}};
-        const lk_lora_module module{sizeof module, 2, shape.k, shape.n, slices};
+        const int64_t left = n / 3;
+        const lk_output_slice slices[] = {{0, left}, {left, n - left}};
+        const lk_lora_module module{sizeof module, 2, k, n, slices};
         Table table;
         LK_EXPECT_OK(lk_lora_table_create(context, &module, 1, table.out()));
         int64_t ids[2];
         for (int i = 0; i < 2; ++i) {
             const int64_t rank = i == 0 ? 3 : 17;
-            Matrix a = random_matrix(rank, shape.k, uint32_t(10 + i));
-            Matrix b = random_matrix(shape.n - left, rank, uint32_t(20 + i));
+            Matrix a = random_matrix(rank, k, uint32_t(10 + i));
+            Matrix b = random_matrix(n - left, rank, uint32_t(20 + i));
             const lk_lora_factors factors{sizeof factors, 0, 1, 0.5f, a.view(), b.view()};
             LK_EXPECT_OK(lk_lora_table_add(context, table, &factors, 1, &ids[i]));
         }
         Batch batch;
-        const lk_lora_batch_options capacities{sizeof capacities, 0, shape.m, shape.m, 2, shape.m * 3};
+        const lk_lora_batch_options capacities{sizeof capacities, 0, m, m, 2, m * 3};
         LK_EXPECT_OK(lk_lora_batch_create(context, table, &capacities, batch.out()));
         std::vector<int64_t> adapters;
-        for (int64_t r = 0; r < shape.m; ++r) adapters.push_back(r % 3 == 0 ? LK_ADAPTER_NONE : ids[r % 3 - 1]);
-        const lk_lora_assignment assignment{sizeof assignment, 0, shape.m, nullptr, adapters.data(), nullptr};
+        for (int64_t r = 0; r < m; ++r) adapters.push_back(r % 3 == 0 ? LK_ADAPTER_NONE : ids[r % 3 - 1]);
+        const lk_lora_assignment assignment{sizeof assignment, 0, m, nullptr, adapters.data(), nullptr};
         LK_EXPECT_OK(lk_lora_batch_set(context, batch, &assignment));
 
-        Matrix x = random_matrix(shape.m, shape.k, 3);
-        Matrix bias = random_matrix(1, shape.n, 4);
-        Matrix y(shape.m, shape.n);
+        Matrix x = random_matrix(m, k, 3);
+        Matrix bias = random_matrix(1, n, 4);
+        Matrix y(m, n);
         const lk_matrix x_view = x.view(), bias_view = bias.view(), y_view = y.view();
         LK_EXPECT_OK(lk_linear(context, &x_view, weight, batch, 0, &bias_view, &y_view));
         return y;
@@ -68,13 +68,31 @@ TEST_P(Paths, PortableAgreesWithReference) {
     EXPECT_LE(relative_error(actual, expected), 1e-6);
 }
 
-INSTANTIATE_TEST_SUITE_P(Shapes, Paths,
-                         testing::Values(Shape{1, 1, 1, 32, 0}, Shape{2, 33, 7, 64, 0}, Shape{3, 40, 100, 64, 256},
-                                         Shape{3, 40, 128, 32, 5}, Shape{5, 64, 256, 64, 256},
-                                         Shape{1, 31, 128, 128, 0}, Shape{17, 65, 129, 32, 256},
-                                         Shape{4, 32, 4096, 4096, 0}, Shape{300, 35, 192, 64, 256},
-                                         Shape{2, 96, 320, 0, 0}, Shape{65, 5, 32, 0, 0}, Shape{0, 5, 64, 64, 0},
-                                         Shape{3, 0, 64, 64, 256}, Shape{3, 5, 0, 64, 0}));
+INSTANTIATE_TEST_SUITE_P(BitsAndBytes, Paths,
+                         testing::Values(Case{1, nf4_sizes(1, 1, 32, 0)}, Case{2, nf4_sizes(33, 7, 64, 0)},
+                                         Case{3, nf4_sizes(40, 100, 64, 256)}, Case{3, nf4_sizes(40, 128, 32, 5)},
+                                         Case{5, nf4_sizes(64, 256, 64, 256)}, Case{1, nf4_sizes(31, 128, 128, 0)},
+                                         Case{17, nf4_sizes(65, 129, 32, 256)}, Case{4, nf4_sizes(32, 4096, 4096, 0)},
+                                         Case{300, nf4_sizes(35, 192, 64, 256)}, Case{0, nf4_sizes(5, 64, 64, 0)},
+                                         Case{3, nf4_sizes(0, 64, 64, 256)}, Case{3, nf4_sizes(5, 0, 64, 0)},
+                                         Case{3, fp4_sizes(40, 100, 64, 256)}));
+
+INSTANTIATE_TEST_SUITE_P(Gguf, Paths,
+                         testing::Values(Case{2, q4_0_sizes(96, 320)}, Case{65, q4_0_sizes(5, 32)},
+                                         Case{3, q4_1_sizes(37, 160)}, Case{3, iq4_nl_sizes(37, 160)},
+                                         Case{3, q4_k_sizes(37, 768)}));
+
+constexpr Int4Options kAll{LK_DTYPE_F32, true, true};
+
+INSTANTIATE_TEST_SUITE_P(Int4, Paths,
+                         testing::Values(Case{3, int4_sizes(37, 160, 32)}, Case{300, int4_sizes(35, 131, 64, kAll)},
+                                         Case{2, int4_sizes(33, 100, 100, {LK_DTYPE_BF16, true, false})},
+                                         Case{9, int4_sizes(70, 300, 128, {LK_DTYPE_F16, false, true})},
+                                         Case{1, int4_sizes(1, 1, 1, kAll)}));
+
+INSTANTIATE_TEST_SUITE_P(Float4, Paths,
+                         testing::Values(Case{3, mxfp4_sizes(37, 160)}, Case{3, nvfp4_sizes(37, 176, false)},
+                                         Case{3, nvfp4_sizes(37, 48, true)}));
 
 }  // namespace
 }  // namespace lk::test

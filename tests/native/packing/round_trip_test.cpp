@@ -33,7 +33,8 @@ TEST_P(RoundTrip, TakesNoMoreMemoryThanTheCheckpointAndItsTails) {
     LK_ASSERT_OK(lk_weight_pack(context, &given.view, weight.out()));
     int64_t packed = 0;
     LK_ASSERT_OK(lk_weight_packed_bytes(weight, &packed));
-    const int64_t checkpoint = t.codes.size + t.scales.size + t.table.size + t.outer_table.size + t.outer_scales.size;
+    int64_t checkpoint = 0;
+    for (lk_bytes lk_weight_tensors::*buffer : kWeightBuffers) checkpoint += (t.*buffer).size;
     // At most 7 codes past the end of each row, and the alignment of the parts.
     EXPECT_LE(packed, checkpoint + t.out_features * 4 + 3 * 64);
 }
@@ -43,14 +44,33 @@ lk_weight_tensors with_table(lk_weight_tensors t) {
     return t;
 }
 
-INSTANTIATE_TEST_SUITE_P(Weights, RoundTrip,
+INSTANTIATE_TEST_SUITE_P(BitsAndBytes, RoundTrip,
                          testing::Values(nf4_sizes(1, 1, 64, 0), nf4_sizes(3, 5, 32, 0), nf4_sizes(33, 7, 64, 256),
                                          nf4_sizes(50, 96, 32, 5), nf4_sizes(31, 128, 64, 256),
                                          nf4_sizes(64, 192, 64, 0), nf4_sizes(70, 3420 / 20, 64, 256),
                                          nf4_sizes(5, 4096, 4096, 0), with_table(nf4_sizes(40, 64, 32, 256)),
-                                         nf4_sizes(0, 64, 64, 256), nf4_sizes(64, 0, 64, 0), q4_0_sizes(1, 32),
-                                         q4_0_sizes(37, 96), q4_0_sizes(64, 4096), q4_0_sizes(0, 32),
-                                         q4_0_sizes(3, 0)));
+                                         nf4_sizes(0, 64, 64, 256), nf4_sizes(64, 0, 64, 0), fp4_sizes(33, 7, 64, 0),
+                                         with_table(fp4_sizes(40, 64, 64, 256))));
+
+INSTANTIATE_TEST_SUITE_P(Gguf, RoundTrip,
+                         testing::Values(q4_0_sizes(1, 32), q4_0_sizes(37, 96), q4_0_sizes(64, 4096), q4_0_sizes(0, 32),
+                                         q4_0_sizes(3, 0), q4_1_sizes(37, 96), q4_1_sizes(0, 32), iq4_nl_sizes(37, 96),
+                                         iq4_nl_sizes(3, 0), q4_k_sizes(37, 768), q4_k_sizes(1, 256),
+                                         q4_k_sizes(3, 0)));
+
+constexpr Int4Options kAll{LK_DTYPE_BF16, true, true};
+
+INSTANTIATE_TEST_SUITE_P(Int4, RoundTrip,
+                         testing::Values(int4_sizes(37, 128, 32), int4_sizes(37, 131, 64, kAll),
+                                         int4_sizes(33, 100, 100, {LK_DTYPE_F32, true, false}),
+                                         int4_sizes(8, 96, 128, {LK_DTYPE_F16, false, true}), int4_sizes(1, 1, 1, kAll),
+                                         int4_sizes(70, 257, 32, kAll), int4_sizes(0, 64, 32, kAll),
+                                         int4_sizes(5, 0, 32, kAll)));
+
+INSTANTIATE_TEST_SUITE_P(Float4, RoundTrip,
+                         testing::Values(mxfp4_sizes(37, 96), mxfp4_sizes(0, 32), mxfp4_sizes(3, 0),
+                                         nvfp4_sizes(37, 112, false), nvfp4_sizes(1, 16, true),
+                                         nvfp4_sizes(3, 0, true)));
 
 // The documented address of a code, computed without the layout's own functions.
 TEST(PanelLayout, FollowsItsDescription) {
