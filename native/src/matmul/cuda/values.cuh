@@ -101,6 +101,16 @@ struct E2m1Values {
     static constexpr float kUpperFactor = kLowerFactor;
 
     __device__ __forceinline__ static void fragment(uint32_t word, const Lookup&, uint32_t (&a)[4]) {
+        placed(word, a);
+        if constexpr (!kIsHalf) {
+            constexpr uint32_t kRange = 0x7e807e80u;  // 2^126, twice
+#pragma unroll
+            for (int r = 0; r < 4; ++r) a[r] = mul2<BFloat16>(a[r], kRange);
+        }
+    }
+
+    // The bits where the type has them.
+    __device__ __forceinline__ static void placed(uint32_t word, uint32_t (&a)[4]) {
         if constexpr (kIsHalf) {
             constexpr uint32_t kBits = 0x8e008e00u;
             a[0] = word & kBits;
@@ -110,14 +120,11 @@ struct E2m1Values {
         } else {
             constexpr uint32_t kBits = 0x81c081c0u;
             constexpr uint32_t kSign = 0x80008000u;
-            constexpr int kSelect = 0xca;             // (a & b) | (~a & c)
-            constexpr uint32_t kRange = 0x7e807e80u;  // 2^126, twice
+            constexpr int kSelect = 0xca;  // (a & b) | (~a & c)
             a[0] = lop3<kSelect>(kSign, word, word >> 3) & kBits;
             a[1] = lop3<kSelect>(kSign, word << 3, word) & kBits;
             a[2] = lop3<kSelect>(kSign, word << 1, word << 3) & kBits;
             a[3] = lop3<kSelect>(kSign, word << 2, word << 6) & kBits;
-#pragma unroll
-            for (int r = 0; r < 4; ++r) a[r] = mul2<BFloat16>(a[r], kRange);
         }
     }
 };
