@@ -34,7 +34,8 @@ code, and a contradiction is a violation:
   N * K (`min_share` says otherwise). Weights of an iteration are counted in the code. Where such
   instructions (`weights_each`) lie outside the loop too, a tail takes what full iterations leave, so
   that iterations must be whole: write `//`. A loop that has them all may be left within an iteration:
-  write `/`.
+  write `/`. What every way through the loop passes outside it too, such as the last stages of a
+  pipeline, counts once for each warp, and not as the loop's.
 - `loads`: their widths in the loop must be weights * bytes * lanes. `bytes` are those a weight takes in
   memory. `lanes` is how many bytes lanes load for one of them: lanes of a warp that load the same
   bytes count each, and so do the idle lanes of a predicated copy. `opcode` (the beginning) tells one

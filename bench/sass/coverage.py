@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Mapping, Sequence
 
 from budget import LoopSpec
+from flow import unavoidable
 from formula import evaluate
 from instruction import Instruction
 
@@ -33,9 +34,12 @@ def share_of_weights(
     assert spec.iterations is not None
     iterations = evaluate(spec.iterations, names)
     lanes = names["blocks"] * names["warps"] * 32
-    share = lanes * weights_of(body, spec) * iterations / (names["N"] * names["K"])
-    if share > 1 + _ROUNDING:
-        return share, ("share of the weights", "at most 1", f"{share:.3f}")
+    everything = names["N"] * names["K"]
+    share = lanes * weights_of(body, spec) * iterations / everything
+    besides = lanes * weights_of(unavoidable(code, body), spec) / everything
+    if share + besides > 1 + _ROUNDING:
+        what = "share of the weights" + (" with those outside the loop" if besides else "")
+        return share, (what, "at most 1", f"{share + besides:.3f}")
     if iterations != int(iterations) and weights_of(code, spec) > weights_of(body, spec):
         return share, ("iterations of a loop with a tail", "whole", f"{iterations:g}")
     return share, None

@@ -142,6 +142,41 @@ def straight_line(instructions: Sequence[Instruction]) -> tuple[Instruction, ...
     return tuple(instructions[: exits[-1] + 1]) if exits else tuple(instructions)
 
 
+def unavoidable(
+    instructions: Sequence[Instruction], loop: Sequence[Instruction]
+) -> tuple[Instruction, ...]:
+    """What lies outside the loop and on every way through it from the kernel's start to an exit, such
+    as the last stages of a pipeline."""
+    blocks = basic_blocks(instructions)
+    successors = {k: list(block.successors) for k, block in enumerate(blocks)}
+    exits = [
+        k
+        for k, block in enumerate(blocks)
+        if not block.successors or block.instructions[-1].opcode == "EXIT"
+    ]
+    inside = {instruction.address for instruction in loop}
+    within = [k for k, b in enumerate(blocks) if b.instructions[0].address in inside]
+    if not within:
+        return ()
+    header = within[0]
+
+    def passable(avoided: int) -> bool:
+        others = {
+            k: [] if k == avoided else [s for s in following if s != avoided]
+            for k, following in successors.items()
+        }
+        return header in _reach(0, others) and any(
+            k != avoided and k in _reach(header, others) for k in exits
+        )
+
+    return tuple(
+        instruction
+        for k, block in enumerate(blocks)
+        if k not in within and (k == 0 or not passable(k))
+        for instruction in block.instructions
+    )
+
+
 def _is_core(inner: Sequence[Instruction], outer: Sequence[Instruction]) -> bool:
     """Whether an inner loop does most of what the loop around it does."""
     for measure in (_tensor, _arithmetic):

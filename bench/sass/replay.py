@@ -24,6 +24,8 @@ from traffic import Iteration, is_load, is_store
 _INSTRUCTIONS = 6000
 _MOST_ITERATIONS = 40
 _FEWEST_ITERATIONS = 4
+# A ring that starts full settles after some turns.
+_RING_TURNS = 5
 # Until an instruction's result or operands are done with, in cycles.
 _RESULT_LATENCY = 30
 _OPERAND_LATENCY = 12
@@ -84,7 +86,10 @@ class Replay:
         self.warps = [_Warp(ready=3.0 * k, block=k * blocks // count) for k in range(count)]
         self.at_barrier: dict[int, list[_Warp]] = {}
         wanted = _INSTRUCTIONS // (len(self.body) * len(self.warps))
-        self.iterations = min(_MOST_ITERATIONS, max(_FEWEST_ITERATIONS, wanted))
+        fewest = max(
+            _FEWEST_ITERATIONS, math.ceil(_RING_TURNS * iteration.stages / iteration.groups)
+        )
+        self.iterations = min(_MOST_ITERATIONS, max(fewest, wanted))
         self._fill_rings()
 
     def _fill_rings(self) -> None:

@@ -24,7 +24,9 @@ def kernel(*lines: str) -> Kernel:
 
 
 def looped(*body: str, tail: tuple[str, ...] = ()) -> Kernel:
-    return kernel("MOV", *body, "@P0 BRA 0x10", *tail, "EXIT")
+    """The tail may be left out."""
+    end = 16 * (len(body) + len(tail) + 3)
+    return kernel("MOV", *body, "@P0 BRA 0x10", f"@P1 BRA {end:#x}", *tail, "EXIT")
 
 
 class Claims(unittest.TestCase):
@@ -75,6 +77,16 @@ class Claims(unittest.TestCase):
             self.found(looped(*_RECORD * 3, tail=_RECORD), formula),
         )
         self.assertEqual([], self.found(looped(*_RECORD * 3), formula))
+
+    def test_stages_that_are_always_left_over(self) -> None:
+        # A pipeline: every warp's last record is outside the loop, so that three are in it, not four.
+        drained = kernel("MOV", *_RECORD, "@P0 BRA 0x10", *_RECORD, "EXIT")
+        where = "share of the weights with those outside the loop at M=1 N=4096 K=8192"
+        self.assertEqual([f"{where}: at most 1, 1.250"], self.found(drained))
+        self.assertEqual(
+            ["min_share at M=1 N=4096 K=8192: 0.95, 0.750"],
+            self.found(drained, "K // 128 // warps - 1"),
+        )
 
     def test_more_weights_than_there_are(self) -> None:
         # The compiler unrolled what the budget takes for one record.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unittest
 
-from flow import basic_blocks, loops, main_loop, straight_line
+from flow import basic_blocks, loops, main_loop, unavoidable, straight_line
 from tests.synthetic import assemble
 
 
@@ -81,3 +81,14 @@ class Flow(unittest.TestCase):
         self.assertEqual(["LDG.E", "I2F.U8", "BRA"], opcodes(main_loop(code, "I2F")))
         self.assertEqual(["LDG.E", "FFMA", "FFMA", "BRA"], opcodes(main_loop(code, "FFMA")))
         self.assertEqual((), main_loop(code, "HMMA"))
+
+    def test_what_every_way_through_the_loop_passes(self) -> None:
+        code = assemble(
+            *("MOV", "@P0 BRA 0x30", "IADD3", "LDG.E", "FFMA", "@P0 BRA 0x30"),
+            *("FMUL", "@P1 BRA 0x90", "FADD", "STG.E", "@P2 EXIT", "FADD", "EXIT"),
+        )
+        body = main_loop(code)
+        self.assertEqual(["LDG.E", "FFMA", "BRA"], opcodes(body))
+        self.assertEqual(
+            ["MOV", "BRA", "FMUL", "BRA", "STG.E", "EXIT"], opcodes(unavoidable(code, body))
+        )
