@@ -1,6 +1,7 @@
 // How a word of eight codes becomes a fragment of mma's A operand: four registers of two 16-bit floats each. What the
 // floats are is up to the kind of value and the type, so that decoding takes the fewest instructions; kLowerFactor and
-// kUpperFactor are what sums of rows g and g + 8 of a fragment have to be multiplied by in the end.
+// kUpperFactor are what sums of rows g and g + 8 of a fragment have to be multiplied by in the end. kExcess is what the
+// floats are more than the code.
 //
 //   affine, f16   the code's bits as they are: subnormals q * 2^-24 and, four bits further up, q * 2^-20
 //   affine, bf16  128 + q
@@ -13,40 +14,24 @@
 
 #include <type_traits>
 
+#include "matmul/cuda/intervals.h"
 #include "packing/cuda/arrangement.h"
 #include "platform/cuda/bits.cuh"
 #include "platform/cuda/packed.cuh"
+#include "platform/cuda/shared_window.cuh"
 
 namespace lk::cuda {
 
-// Values of pairs of codes: entry [code byte][lane], a copy for each lane, so that a warp's lookups never meet in a
-// bank. Rows are 256 bytes apart: a byte permutation makes an offset of a code byte; the second half of a row is free.
-struct PairTable {
-    static constexpr int kEntries = 256;
-    static constexpr int kRowWords = 64;
-    static constexpr int kBytes = kEntries * kRowWords * 4;
-};
-
-struct Lookup {
-    const char* table;     // in shared memory
-    uint32_t lane_offset;  // lane * 4
-
-    __device__ __forceinline__ uint32_t operator()(uint32_t offset) const {
-        return *reinterpret_cast<const uint32_t*>(table + offset);
-    }
-};
-
 template <class T>
 struct AffineValues {
-    static constexpr Arrangement kArrangement = Arrangement::nibbles;
+    static constexpr ValueKind kKind = ValueKind::affine;
     static constexpr bool kHasTable = false;
     static constexpr bool kIsHalf = std::is_same_v<T, Half>;
     static constexpr float kLowerFactor = kIsHalf ? 0x1p24f : 1.0f;
     static constexpr float kUpperFactor = kIsHalf ? 0x1p20f : 1.0f;
-    // What a register holds more than the code.
     static constexpr int kExcess = kIsHalf ? 0 : 128;
 
-    __device__ __forceinline__ static void fragment(uint32_t word, const Lookup&, uint32_t (&a)[4]) {
+    __device__ __forceinline__ static void fragment(uint32_t word, uint32_t, uint32_t (&a)[4]) {
         if constexpr (kIsHalf) {
             const uint32_t upper = word >> 8;
             a[0] = word & 0x000f000fu;
@@ -78,29 +63,31 @@ struct AffineValues {
 
 template <class T>
 struct TableValues {
-    static constexpr Arrangement kArrangement = Arrangement::pairs;
+    static constexpr ValueKind kKind = ValueKind::table;
     static constexpr bool kHasTable = true;
     static constexpr float kLowerFactor = 1.0f;
     static constexpr float kUpperFactor = 1.0f;
+    static constexpr int kExcess = 0;
 
-    // The offset of a code byte's pair in a PairTable is one permutation of bytes: [lane * 4, code, 0, 0].
-    __device__ __forceinline__ static void fragment(uint32_t word, const Lookup& lookup, uint32_t (&a)[4]) {
-        a[0] = lookup(prmt(word, lookup.lane_offset, 0x7604));
-        a[1] = lookup(prmt(word, lookup.lane_offset, 0x7614));
-        a[2] = lookup(prmt(word, lookup.lane_offset, 0x7624));
-        a[3] = lookup(prmt(word, lookup.lane_offset, 0x7634));
+    // The offset of a code byte's pair in the PairTable is one permutation of bytes: [lane * 4, code, 0, 0].
+    __device__ __forceinline__ static void fragment(uint32_t word, uint32_t lane_offset, uint32_t (&a)[4]) {
+        a[0] = load_shared_at<PairTable::kAddress>(prmt(word, lane_offset, 0x7604));
+        a[1] = load_shared_at<PairTable::kAddress>(prmt(word, lane_offset, 0x7614));
+        a[2] = load_shared_at<PairTable::kAddress>(prmt(word, lane_offset, 0x7624));
+        a[3] = load_shared_at<PairTable::kAddress>(prmt(word, lane_offset, 0x7634));
     }
 };
 
 template <class T>
 struct E2m1Values {
-    static constexpr Arrangement kArrangement = Arrangement::e2m1;
+    static constexpr ValueKind kKind = ValueKind::e2m1;
     static constexpr bool kHasTable = false;
     static constexpr bool kIsHalf = std::is_same_v<T, Half>;
     static constexpr float kLowerFactor = kIsHalf ? 0x1p14f : 1.0f;
     static constexpr float kUpperFactor = kLowerFactor;
+    static constexpr int kExcess = 0;
 
-    __device__ __forceinline__ static void fragment(uint32_t word, const Lookup&, uint32_t (&a)[4]) {
+    __device__ __forceinline__ static void fragment(uint32_t word, uint32_t, uint32_t (&a)[4]) {
         placed(word, a);
         if constexpr (!kIsHalf) {
             constexpr uint32_t kRange = 0x7e807e80u;  // 2^126, twice

@@ -1,0 +1,83 @@
+// The inner part of the decode kernel: a record of a panel times up to eight tokens.
+#pragma once
+
+#include "matmul/cuda/values.cuh"
+#include "platform/cuda/convert.cuh"
+#include "platform/cuda/mma.cuh"
+
+namespace lk::cuda {
+
+// Sums of a lane: [m16 tile][register of mma's result]. Row 16 * tile + g (registers 0, 1) and + 8 (2, 3), tokens 2t
+// and 2t + 1.
+using LaneSums = float[2][4];
+
+__device__ __forceinline__ void step_of(const uint4& tokens, int step, uint32_t (&b)[2]) {
+    b[0] = step == 0 ? tokens.x : tokens.z;
+    b[1] = step == 0 ? tokens.y : tokens.w;
+}
+
+// totals += an interval of Depth k: `blocks` k-blocks, or half of one.
+//   codes, tokens   a lane's words and elements of x, of the k-blocks from the interval's first on
+//   scales          of the interval, at the lane's rows
+//   lane_offset     lane * 4, for tables
+//   constant        -(zero) for Correction::constant, ones for Correction::offsets
+template <class Values, class T, Correction C, int Depth>
+__device__ __forceinline__ void add_interval(const uint4* codes, const uint4* tokens, int first_step,
+                                             const float4* scales, uint32_t lane_offset, const uint32_t (&constant)[4],
+                                             LaneSums& totals) {
+    constexpr int kSteps = Depth / 16;
+    const float zero[4] = {};
+    float extra[4] = {};
+    if constexpr (C != Correction::none) {
+#pragma unroll
+        for (int i = 0; i < kSteps; ++i) {
+            uint32_t b[2];
+            step_of(tokens[(first_step + i) / 2], (first_step + i) % 2, b);
+            mma_m16n8k16<T>(extra, constant, b, extra);
+        }
+    }
+    if constexpr (C == Correction::offsets) {
+        const float4 offset = scales[FragmentLayout::kRows / 4];
+        const float row_offset[4] = {offset.x, offset.y, offset.z, offset.w};
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                totals[tile][i] = fma_rn(row_offset[2 * tile + i / 2], extra[i % 2], totals[tile][i]);
+            }
+        }
+    }
+    LaneSums products;
+#pragma unroll
+    for (int i = 0; i < kSteps; ++i) {
+        const int step = (first_step + i) % 2;
+        const uint4& word = codes[(first_step + i) / 2];
+        uint32_t b[2];
+        step_of(tokens[(first_step + i) / 2], step, b);
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+            uint32_t a[4];
+            const uint32_t lower = tile == 0 ? word.x : word.z;
+            const uint32_t upper = tile == 0 ? word.y : word.w;
+            Values::fragment(step == 0 ? lower : upper, lane_offset, a);
+            if (i > 0) {
+                mma_m16n8k16<T>(products[tile], a, b, products[tile]);
+            } else if constexpr (C == Correction::constant) {
+                mma_m16n8k16<T>(products[tile], a, b, extra);
+            } else {
+                mma_m16n8k16<T>(products[tile], a, b, zero);
+            }
+        }
+    }
+    const float4 scale = scales[0];
+    const float row_scale[4] = {scale.x, scale.y, scale.z, scale.w};
+#pragma unroll
+    for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            totals[tile][i] = fma_rn(row_scale[2 * tile + i / 2], products[tile][i], totals[tile][i]);
+        }
+    }
+}
+
+}  // namespace lk::cuda
