@@ -76,12 +76,11 @@ void CpuBackend::copy(const lk_matrix& source, lk_copy_kind, const lk_matrix& de
 }
 
 void CpuBackend::pack(const lk_weight_tensors& tensors, lk_weight& weight) {
-    cpu::prepare(allocator_, tensors, weight);
-    cpu::pack(tensors, weight, weight.arrays());
+    cpu::pack(allocator_, tensors, weight);
 }
 
 void CpuBackend::unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) {
-    cpu::unpack(weight, weight.arrays(), tensors_out);
+    cpu::unpack(weight, tensors_out);
 }
 
 void CpuBackend::dequantize(const lk_weight& weight, const lk_matrix& y) {

@@ -6,7 +6,7 @@
 
 #include "core/matrix.h"
 #include "devices/cuda_recording.h"
-#include "packing/pack.h"
+#include "packing/cuda/pack.h"
 #include "platform/cuda/status.h"
 
 namespace lk::cuda {
@@ -19,31 +19,12 @@ std::vector<char> staging_memory(int64_t bytes) {
     return std::vector<char>(size_t(bytes));
 }
 
-// A weight's arrays in host memory.
-struct StagedWeight {
-    explicit StagedWeight(const cpu::PackedSizes& sizes)
-        : codes(staging_memory(sizes.codes)),
-          scales(staging_memory(sizes.scales)),
-          outer(size_t(sizes.outer) / sizeof(float)) {}
-
-    PackedArrays arrays() {
-        return {.codes = reinterpret_cast<uint8_t*>(codes.data()),
-                .scales = reinterpret_cast<uint8_t*>(scales.data()),
-                .zero_points = nullptr,
-                .outer = outer.data(),
-                .order = nullptr};
-    }
-
-    std::vector<char> codes;
-    std::vector<char> scales;
-    std::vector<float> outer;
-};
-
 }  // namespace
 
 CudaBackend::CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocator& hook)
     : device_(device),
       stream_(borrowed == nullptr ? Stream(device) : Stream(device, borrowed)),
+      uploader_(device),
       allocator_(device.allocator()) {
     if (hook.allocate == nullptr) return;
     hook_ = std::make_shared<HookAllocator>(device, hook);
@@ -154,29 +135,13 @@ void CudaBackend::copy(const lk_matrix& source, lk_copy_kind kind, const lk_matr
 void CudaBackend::pack(const lk_weight_tensors& tensors, lk_weight& weight) {
     const CurrentContext current(device_);
     refuse_while_recording("packing a weight");
-    if (weight.format->id != LK_FORMAT_BNB_NF4 && weight.format->id != LK_FORMAT_GGUF_Q4_0) {
-        fail(LK_UNSUPPORTED, "tensors.format: %s cannot be packed for this device yet", weight.format->name);
-    }
-    cpu::prepare(allocator_, tensors, weight);
-    const cpu::PackedSizes sizes = cpu::packed_sizes(weight);
-    StagedWeight staged(sizes);
-    cpu::pack(tensors, weight, staged.arrays());
-    upload(weight.codes(), staged.codes.data(), sizes.codes);
-    upload(weight.scales(), staged.scales.data(), sizes.scales);
-    upload(weight.outer_table(), staged.outer.data(), sizes.outer);
-    stream_.synchronize();
+    cuda::pack(stream_, uploader_, allocator_, tensors, weight);
 }
 
 void CudaBackend::unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) {
     const CurrentContext current(device_);
     refuse_while_recording("unpacking a weight");
-    const cpu::PackedSizes sizes = cpu::packed_sizes(weight);
-    StagedWeight staged(sizes);
-    download(staged.codes.data(), weight.codes(), sizes.codes);
-    download(staged.scales.data(), weight.scales(), sizes.scales);
-    download(staged.outer.data(), weight.outer_table(), sizes.outer);
-    stream_.synchronize();
-    cpu::unpack(weight, staged.arrays(), tensors_out);
+    cuda::unpack(stream_, uploader_, allocator_, weight, tensors_out);
 }
 
 }  // namespace lk::cuda

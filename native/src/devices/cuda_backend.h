@@ -8,6 +8,7 @@
 #include "lora/cuda/batch.h"
 #include "platform/cuda/graph.h"
 #include "platform/cuda/hook_allocator.h"
+#include "platform/cuda/upload.h"
 
 namespace lk::cuda {
 
@@ -62,6 +63,7 @@ class CudaBackend final : public Backend {
 
     Device& device_;
     Stream stream_;
+    Uploader uploader_;
     std::shared_ptr<HookAllocator> hook_;  // NULL without one
     lk_allocator allocator_;
     std::optional<Capture> capture_;

@@ -81,13 +81,13 @@ void CudaBackend::set_batch(const BatchPlan& plan) {
 
 void CudaBackend::dequantize(const lk_weight& weight, const lk_matrix& y) {
     const CurrentContext current(device_);
-    cuda::dequantize(stream_, WeightView(weight), y);
+    cuda::dequantize(stream_, FragmentView(weight), y);
 }
 
 void CudaBackend::linear(const LinearArguments& arguments, Workspace& workspace) {
     const CurrentContext current(device_);
     const lk_matrix bias = arguments.bias == nullptr ? lk_matrix{} : *arguments.bias;
-    const WeightView weight(arguments.weight);
+    const FragmentView weight(arguments.weight);
     if (arguments.plan == nullptr) {
         return cuda::linear(stream_, arguments.x, weight, {}, bias, arguments.y);
     }

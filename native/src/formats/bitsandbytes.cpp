@@ -19,14 +19,6 @@ int64_t weights(const Tensors& t) {
     return t.out_features * t.in_features;
 }
 
-uint8_t code_at(const uint8_t* codes, int64_t i) {
-    return static_cast<uint8_t>((i & 1) == 0 ? codes[i >> 1] >> 4 : codes[i >> 1] & 15);
-}
-void set_code(uint8_t* codes, int64_t i, uint8_t code) {
-    uint8_t& byte = codes[i >> 1];
-    byte = static_cast<uint8_t>((i & 1) == 0 ? (byte & 0x0f) | code << 4 : (byte & 0xf0) | code);
-}
-
 }  // namespace
 
 void check(const Tensors& t) {
@@ -64,36 +56,21 @@ Codec codec(const Tensors& t, const float table[16]) {
     return codec;
 }
 
-void read_codes(const Tensors& t, int64_t row, uint8_t* codes) {
-    const auto* source = static_cast<const uint8_t*>(t.codes.data);
-    const int64_t first = row * t.in_features;
-    int64_t k = 0;
-    if ((first & 1) != 0 && t.in_features > 0) codes[k++] = source[first >> 1] & 15;
-    for (const uint8_t* bytes = source + ((first + k) >> 1); k + 1 < t.in_features; k += 2) {
-        const uint8_t pair = *bytes++;
-        codes[k] = pair >> 4;
-        codes[k + 1] = pair & 15;
-    }
-    if (k < t.in_features) codes[k] = code_at(source, first + k);
-}
-
-void write_codes(const Tensors& t, int64_t row, const uint8_t* codes) {
-    auto* destination = static_cast<uint8_t*>(t.codes.data);
-    const int64_t first = row * t.in_features;
-    for (int64_t k = 0; k < t.in_features; ++k) set_code(destination, first + k, codes[k]);
-}
-
-void* unit_at(const Tensors& t, int64_t unit) {
-    return static_cast<uint8_t*>(t.scales.data) + unit * (is_nested(t) ? 1 : 4);
+Storage storage(const Tensors& t) {
+    return {.codes = {.row_weights = t.in_features, .block_shift = 1, .block_bytes = 1, .high_first = true},
+            .units_among_codes = false,
+            .unit_stride = is_nested(t) ? 1 : 4};
 }
 
 std::vector<uint8_t> read_padding(const Tensors& t) {
     if (weights(t) % 2 == 0) return {};
-    return {code_at(static_cast<const uint8_t*>(t.codes.data), weights(t))};
+    return {static_cast<uint8_t>(static_cast<const uint8_t*>(t.codes.data)[weights(t) / 2] & 15)};
 }
 
 void write_padding(const Tensors& t, const std::vector<uint8_t>& padding) {
-    if (!padding.empty()) set_code(static_cast<uint8_t*>(t.codes.data), weights(t), padding[0]);
+    if (padding.empty()) return;
+    uint8_t& last = static_cast<uint8_t*>(t.codes.data)[weights(t) / 2];
+    last = static_cast<uint8_t>((last & 0xf0) | padding[0]);
 }
 
 }  // namespace lk::formats::bitsandbytes

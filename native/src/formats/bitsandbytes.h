@@ -11,9 +11,7 @@ void check(const lk_weight_tensors& tensors);
 TensorSizes sizes(const lk_weight_tensors& tensors);
 // With the checkpoint's table, or else the format's own.
 Codec codec(const lk_weight_tensors& tensors, const float table[16]);
-void read_codes(const lk_weight_tensors& tensors, int64_t row, uint8_t* codes);
-void write_codes(const lk_weight_tensors& tensors, int64_t row, const uint8_t* codes);
-void* unit_at(const lk_weight_tensors& tensors, int64_t unit);
+Storage storage(const lk_weight_tensors& tensors);
 // The unused nibble behind an odd number of codes.
 std::vector<uint8_t> read_padding(const lk_weight_tensors& tensors);
 void write_padding(const lk_weight_tensors& tensors, const std::vector<uint8_t>& padding);

@@ -20,22 +20,8 @@ inline TensorSizes sizes(const lk_weight_tensors& t) {
     return {.codes = t.out_features * (t.in_features / 2), .scales = t.out_features * (t.in_features / t.group_size)};
 }
 
-inline void read_codes(const lk_weight_tensors& t, int64_t row, uint8_t* codes) {
-    const auto* bytes = static_cast<const uint8_t*>(t.codes.data) + row * (t.in_features / 2);
-    for (int64_t k = 0; k < t.in_features; k += 2) {
-        const uint8_t pair = bytes[k / 2];
-        codes[k] = pair & 15;
-        codes[k + 1] = pair >> 4;
-    }
-}
-
-inline void write_codes(const lk_weight_tensors& t, int64_t row, const uint8_t* codes) {
-    auto* bytes = static_cast<uint8_t*>(t.codes.data) + row * (t.in_features / 2);
-    for (int64_t k = 0; k < t.in_features; k += 2) bytes[k / 2] = static_cast<uint8_t>(codes[k] | codes[k + 1] << 4);
-}
-
-inline void* unit_at(const lk_weight_tensors& t, int64_t unit) {
-    return static_cast<uint8_t*>(t.scales.data) + unit;
+inline Storage storage(const lk_weight_tensors& t) {
+    return {.codes = {.row_weights = t.in_features}, .unit_stride = 1};
 }
 
 // Throws for the first scale that is not allowed.

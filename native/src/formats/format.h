@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/storage.h"
 #include "lorakernels.h"
 
 namespace lk {
@@ -114,12 +115,8 @@ struct Format {
     void (*check_contents)(const lk_weight_tensors& tensors) = nullptr;
     Codec (*codec)(const lk_weight_tensors& tensors) = nullptr;
 
-    // The codes of a row in the checkpoint's order of k, one a byte.
-    void (*read_codes)(const lk_weight_tensors& tensors, int64_t row, uint8_t* codes) = nullptr;
-    // Rows may be written in any order, but not two rows that share a byte at the same time.
-    void (*write_codes)(const lk_weight_tensors& tensors, int64_t row, const uint8_t* codes) = nullptr;
-    // Where a unit lies in the checkpoint. Units are numbered row by row, or by flat index where groups straddle rows.
-    void* (*unit_at)(const lk_weight_tensors& tensors, int64_t unit) = nullptr;
+    // Where codes and units lie. Units are numbered row by row, or by flat index where groups straddle rows.
+    Storage (*storage)(const lk_weight_tensors& tensors) = nullptr;
     // The zero points of a row, one a byte; eight rows from a multiple of 8 on may share bytes.
     void (*read_zero_points)(const lk_weight_tensors& tensors, int64_t row, uint8_t* zero_points) = nullptr;
     void (*write_zero_points)(const lk_weight_tensors& tensors, int64_t row, const uint8_t* zero_points) = nullptr;
@@ -139,6 +136,13 @@ std::string format_names();
 void check_description(const Format& format, const lk_weight_tensors& tensors);
 // Throws if the tensors hold what the format does not allow.
 void check_contents(const Format& format, const lk_weight_tensors& tensors);
+
+// The codes of a row in the checkpoint's order of k, one a byte.
+void read_codes(const Format& format, const lk_weight_tensors& tensors, int64_t row, uint8_t* codes);
+// Rows may be written in any order, but not two rows that share a byte at the same time.
+void write_codes(const Format& format, const lk_weight_tensors& tensors, int64_t row, const uint8_t* codes);
+// Where a unit lies in the checkpoint.
+uint8_t* unit_at(const Format& format, const lk_weight_tensors& tensors, int64_t unit);
 
 // The buffers of lk_weight_tensors, for what is done with each of them.
 struct TensorMember {

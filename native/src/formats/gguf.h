@@ -14,33 +14,18 @@ template <int64_t HeaderBytes>
 struct Blocks {
     static constexpr int64_t kBytes = HeaderBytes + kCodeBytes;
 
-    static void* at(const lk_weight_tensors& t, int64_t block) {
-        return static_cast<uint8_t*>(t.codes.data) + block * kBytes;
-    }
-
     static TensorSizes sizes(const lk_weight_tensors& t) {
         return {.codes = t.out_features * (t.in_features / kBlockWeights) * kBytes};
     }
 
-    static void read_codes(const lk_weight_tensors& t, int64_t row, uint8_t* codes) {
-        const int64_t blocks = t.in_features / kBlockWeights;
-        for (int64_t b = 0; b < blocks; ++b, codes += kBlockWeights) {
-            const uint8_t* nibbles = static_cast<const uint8_t*>(at(t, row * blocks + b)) + HeaderBytes;
-            for (int64_t j = 0; j < kCodeBytes; ++j) {
-                codes[j] = nibbles[j] & 15;
-                codes[kCodeBytes + j] = nibbles[j] >> 4;
-            }
-        }
-    }
-
-    static void write_codes(const lk_weight_tensors& t, int64_t row, const uint8_t* codes) {
-        const int64_t blocks = t.in_features / kBlockWeights;
-        for (int64_t b = 0; b < blocks; ++b, codes += kBlockWeights) {
-            uint8_t* nibbles = static_cast<uint8_t*>(at(t, row * blocks + b)) + HeaderBytes;
-            for (int64_t j = 0; j < kCodeBytes; ++j) {
-                nibbles[j] = static_cast<uint8_t>(codes[j] | codes[kCodeBytes + j] << 4);
-            }
-        }
+    static Storage storage(const lk_weight_tensors& t) {
+        return {.codes = {.row_weights = t.in_features,
+                          .block_shift = 5,
+                          .block_bytes = kBytes,
+                          .codes_offset = HeaderBytes,
+                          .half_shift = 4},
+                .units_among_codes = true,
+                .unit_stride = kBytes};
     }
 };
 

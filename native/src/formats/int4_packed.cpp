@@ -77,18 +77,8 @@ Codec codec(const Tensors& t) {
                    .group_size = t.group_size});
 }
 
-void read_codes(const Tensors& t, int64_t row, uint8_t* codes) {
-    const void* words = codes_of_row(t, row);
-    for (int64_t k = 0; k < t.in_features; ++k) codes[k] = nibble_at(words, k);
-}
-
-void write_codes(const Tensors& t, int64_t row, const uint8_t* codes) {
-    void* words = codes_of_row(t, row);
-    for (int64_t k = 0; k < t.in_features; ++k) set_nibble(words, k, codes[k]);
-}
-
-void* unit_at(const Tensors& t, int64_t unit) {
-    return static_cast<uint8_t*>(t.scales.data) + unit * size_of(t.scale_dtype);
+Storage storage(const Tensors& t) {
+    return {.codes = {.row_weights = words_of_row(t) * kWordCodes}, .unit_stride = size_of(t.scale_dtype)};
 }
 
 void read_zero_points(const Tensors& t, int64_t row, uint8_t* zero_points) {
@@ -138,9 +128,7 @@ extern const Format kInt4Packed = {.id = LK_FORMAT_INT4_PACKED,
                                    .check = check,
                                    .sizes = sizes,
                                    .codec = codec,
-                                   .read_codes = read_codes,
-                                   .write_codes = write_codes,
-                                   .unit_at = unit_at,
+                                   .storage = storage,
                                    .read_zero_points = read_zero_points,
                                    .write_zero_points = write_zero_points,
                                    .read_padding = read_padding,

@@ -19,9 +19,7 @@ extern const Format kBnbNf4 = {.id = LK_FORMAT_BNB_NF4,
                                .check = bitsandbytes::check,
                                .sizes = bitsandbytes::sizes,
                                .codec = codec,
-                               .read_codes = bitsandbytes::read_codes,
-                               .write_codes = bitsandbytes::write_codes,
-                               .unit_at = bitsandbytes::unit_at,
+                               .storage = bitsandbytes::storage,
                                .read_padding = bitsandbytes::read_padding,
                                .write_padding = bitsandbytes::write_padding};
 

@@ -44,8 +44,6 @@ extern const Format kNvfp4 = {.id = LK_FORMAT_NVFP4,
                               .sizes = e2m1::sizes,
                               .check_contents = check_contents,
                               .codec = codec,
-                              .read_codes = e2m1::read_codes,
-                              .write_codes = e2m1::write_codes,
-                              .unit_at = e2m1::unit_at};
+                              .storage = e2m1::storage};
 
 }  // namespace lk::formats

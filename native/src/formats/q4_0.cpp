@@ -22,8 +22,6 @@ extern const Format kGgufQ4_0 = {.id = LK_FORMAT_GGUF_Q4_0,
                                  .check = check,
                                  .sizes = Blocks::sizes,
                                  .codec = codec,
-                                 .read_codes = Blocks::read_codes,
-                                 .write_codes = Blocks::write_codes,
-                                 .unit_at = Blocks::at};
+                                 .storage = Blocks::storage};
 
 }  // namespace lk::formats

@@ -8,6 +8,38 @@
 #include "formats/group_index.h"
 #include "platform/cpu/thread_pool.h"
 
+namespace lk {
+
+void describe(const lk_weight_tensors& tensors, lk_weight& weight) {
+    weight.codec = weight.format->codec(tensors);
+    weight.layout = {tensors.out_features, tensors.in_features, weight.codec.unit_size(),
+                     !weight.codec.groups_straddle_rows};
+    weight.in_order = formats::is_in_order(tensors);
+    const auto outer = uint64_t(tensors.outer_group_size);
+    if (std::has_single_bit(outer)) weight.outer_shift = std::countr_zero(outer);
+    if (weight.format->read_padding != nullptr) weight.padding = weight.format->read_padding(tensors);
+}
+
+void allocate(const lk_allocator& allocator, const LayoutSizes& sizes, lk_weight& weight) {
+    const Codec& codec = weight.codec;
+    weight.codes_memory = Block(allocator, sizes.codes, 4096, "a weight's codes");
+    weight.scales_memory = Block(allocator, sizes.scales, 64, "a weight's scales");
+    if (codec.offset_kind == OffsetKind::zero_point) {
+        weight.zero_points_memory = Block(allocator, sizes.zero_points, 64, "a weight's zero points");
+    }
+    if (codec.scale_kind == ScaleKind::nested) {
+        const int64_t table_bytes = kOuterTableSize * int64_t(sizeof(float));
+        weight.outer_memory =
+            Block(allocator, table_bytes + weight.tensors.outer_scales.size, 64, "a weight's outer scales");
+    }
+    if (!weight.in_order) {
+        weight.order_memory =
+            Block(allocator, weight.tensors.in_features * int64_t(sizeof(int32_t)), 64, "a weight's order of k");
+    }
+}
+
+}  // namespace lk
+
 namespace lk::cpu {
 namespace {
 
@@ -49,7 +81,7 @@ void pack_panel(const lk_weight_tensors& tensors, const lk_weight& weight, const
     const PanelLayout& layout = weight.layout;
     CodeRow row(weight, weight.in_order ? nullptr : packed.order);
     for (int64_t column = 0; column < layout.columns(panel); ++column) {
-        weight.format->read_codes(tensors, panel * kColumns + column, row.original());
+        read_codes(*weight.format, tensors, panel * kColumns + column, row.original());
         row.gather();
         const uint8_t* code = row.packed();
         for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
@@ -71,7 +103,7 @@ void unpack_row(const lk_weight& weight, const PackedArrays& packed, const lk_we
         }
     }
     row.scatter();
-    weight.format->write_codes(out, n, row.original());
+    write_codes(*weight.format, out, n, row.original());
 }
 
 void pack_zero_points(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
@@ -105,36 +137,15 @@ void copy(void* destination, const void* source, int64_t bytes) {
 
 }  // namespace
 
-void prepare(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
-    weight.codec = weight.format->codec(tensors);
-    weight.layout = {tensors.out_features, tensors.in_features, weight.codec.unit_size(),
-                     !weight.codec.groups_straddle_rows};
-    weight.in_order = formats::is_in_order(tensors);
-    const auto outer = uint64_t(tensors.outer_group_size);
-    if (std::has_single_bit(outer)) weight.outer_shift = std::countr_zero(outer);
-    if (weight.format->read_padding != nullptr) weight.padding = weight.format->read_padding(tensors);
-
-    const PackedSizes sizes = packed_sizes(weight);
-    weight.codes_memory = Block(allocator, sizes.codes, 4096, "a weight's codes");
-    weight.scales_memory = Block(allocator, sizes.scales, 64, "a weight's scales");
-    if (sizes.zero_points != 0) weight.zero_points_memory = Block(allocator, sizes.zero_points, 64, "zero points");
-    weight.outer_memory = Block(allocator, sizes.outer, 64, "a weight's outer scales");
-    if (sizes.order != 0) weight.order_memory = Block(allocator, sizes.order, 64, "a weight's order of k");
-}
-
-PackedSizes packed_sizes(const lk_weight& weight) {
-    PackedSizes sizes{.codes = weight.layout.codes_bytes(),
-                      .scales = weight.layout.units() * weight.codec.unit_bytes()};
-    if (has_zero_points(weight)) sizes.zero_points = weight.layout.zero_points_bytes();
-    if (weight.codec.scale_kind == ScaleKind::nested) {
-        sizes.outer = kOuterTableSize * int64_t(sizeof(float)) + weight.tensors.outer_scales.size;
-    }
-    if (!weight.in_order) sizes.order = weight.layout.in_features * int64_t(sizeof(int32_t));
-    return sizes;
-}
-
-void pack(const lk_weight_tensors& tensors, const lk_weight& weight, const PackedArrays& packed) {
+void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
+    describe(tensors, weight);
     const PanelLayout& layout = weight.layout;
+    allocate(allocator,
+             {.codes = layout.codes_bytes(),
+              .scales = layout.units() * weight.codec.unit_bytes(),
+              .zero_points = layout.zero_points_bytes()},
+             weight);
+    const PackedArrays packed = weight.arrays();
     if (!weight.in_order) formats::read_order(tensors, packed.order);
     ThreadPool::shared().parallel_for(layout.panels(), [&](int64_t panel) {
         pack_panel(tensors, weight, packed, panel);
@@ -142,7 +153,7 @@ void pack(const lk_weight_tensors& tensors, const lk_weight& weight, const Packe
     });
     const int64_t unit_bytes = weight.codec.unit_bytes();
     for (int64_t unit = 0; unit < layout.units(); ++unit) {
-        std::memcpy(packed.scales + layout.unit_index(unit) * unit_bytes, weight.format->unit_at(tensors, unit),
+        std::memcpy(packed.scales + layout.unit_index(unit) * unit_bytes, unit_at(*weight.format, tensors, unit),
                     size_t(unit_bytes));
     }
     if (weight.codec.scale_kind == ScaleKind::nested) {
@@ -151,8 +162,9 @@ void pack(const lk_weight_tensors& tensors, const lk_weight& weight, const Packe
     }
 }
 
-void unpack(const lk_weight& weight, const PackedArrays& packed, const lk_weight_tensors& out) {
+void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
     const PanelLayout& layout = weight.layout;
+    const PackedArrays packed = weight.arrays();
     // Rows that share a byte (odd K) are written one after the other.
     const int64_t panels_together = layout.in_features % 2 == 0 ? 1 : layout.panels();
     const int64_t pieces = panels_together == 0 ? 0 : divide_up(layout.panels(), panels_together);
@@ -169,7 +181,7 @@ void unpack(const lk_weight& weight, const PackedArrays& packed, const lk_weight
     if (weight.format->write_padding != nullptr) weight.format->write_padding(out, weight.padding);
     const int64_t unit_bytes = weight.codec.unit_bytes();
     for (int64_t unit = 0; unit < layout.units(); ++unit) {
-        std::memcpy(weight.format->unit_at(out, unit), packed.scales + layout.unit_index(unit) * unit_bytes,
+        std::memcpy(unit_at(*weight.format, out, unit), packed.scales + layout.unit_index(unit) * unit_bytes,
                     size_t(unit_bytes));
     }
     copy(out.table.data, weight.codec.values, out.table.size);

@@ -35,7 +35,7 @@ struct lk_weight : lk::Handle {
     bool in_order = true;          // packed k are the checkpoint's k; otherwise order() tells
     std::vector<uint8_t> padding;  // host memory: what the format's read_padding gave
 
-    lk::PanelLayout layout;
+    lk::PanelLayout layout;  // of a CPU's weight
     lk::Block codes_memory;
     lk::Block scales_memory;
     lk::Block zero_points_memory;
@@ -50,7 +50,7 @@ struct lk_weight : lk::Handle {
     uint8_t* scales() const { return static_cast<uint8_t*>(scales_memory.data()); }
     uint8_t* zero_points() const { return static_cast<uint8_t*>(zero_points_memory.data()); }
     float* outer_table() const { return static_cast<float*>(outer_memory.data()); }
-    float* outer_scales() const { return outer_table() + lk::kOuterTableSize; }
+    float* outer_scales() const { return outer_table() == nullptr ? nullptr : outer_table() + lk::kOuterTableSize; }
     // On the weight's device; NULL where it is in order.
     const int32_t* order() const { return static_cast<const int32_t*>(order_memory.data()); }
     lk::PackedArrays arrays() const {

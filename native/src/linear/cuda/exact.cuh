@@ -31,10 +31,14 @@ __device__ __forceinline__ bool adapters_are_finite(const Adapters& adapters, in
 
 // x[row] . W[n]
 template <class T>
-__device__ __forceinline__ double exact_product(const lk_matrix& x, int64_t row, const WeightView& weight, int64_t n) {
+__device__ __forceinline__ double exact_product(const lk_matrix& x, int64_t row, const FragmentView& weight,
+                                                int64_t n) {
     const T* const elements = row_of<const T>(x, row);
     double sum = 0;
-    for (int64_t k = 0; k < x.columns; ++k) sum += double(widen(elements[k])) * double(weight_at(weight, n, k));
+    for (int64_t k = 0; k < x.columns; ++k) {
+        const T element = elements[weight.order == nullptr ? k : weight.order[k]];
+        sum += double(widen(element)) * double(weight_at(weight, n, k));
+    }
     return sum;
 }
 

@@ -13,7 +13,7 @@ namespace lk::cuda {
 namespace {
 
 constexpr int kTileRows = 32;
-constexpr int kTileColumns = int(PanelLayout::kColumns);
+constexpr int kTileColumns = int(FragmentLayout::kRows);
 constexpr int kThreadElements = 4;  // in either direction
 constexpr int kRowStep = kTileRows / kThreadElements;
 constexpr int kColumnStep = kTileColumns / kThreadElements;
@@ -24,7 +24,7 @@ using Sums = float[kThreadElements][kThreadElements];
 
 struct Arguments {
     lk_matrix x;
-    WeightView weight;
+    FragmentView weight;
     Adapters adapters;
     lk_matrix bias;
     lk_matrix y;
@@ -40,7 +40,9 @@ __device__ __forceinline__ void add_panel(const Arguments& arguments, const Valu
     const int staged_rows = rows_left < kTileRows ? int(rows_left) : kTileRows;
     for (int64_t first_k = 0; first_k < x.columns; first_k += kTileDepth) {
         block_sync();
-        stage_rows(x_tile, staged_rows, x.columns, first_k, [&](int r) { return row_of<const T>(x, first_row + r); });
+        stage_rows(
+            x_tile, staged_rows, x.columns, first_k, [&](int r) { return row_of<const T>(x, first_row + r); },
+            arguments.weight.order);
         stage_panel(w_tile, arguments.weight, table, panel, first_k);
         block_sync();
         Sums sums = {};
@@ -117,7 +119,7 @@ void check_kernels() {
           "looking for the library's kernels");
 }
 
-void linear(const Stream& stream, const lk_matrix& x, const WeightView& weight, const Adapters& adapters,
+void linear(const Stream& stream, const lk_matrix& x, const FragmentView& weight, const Adapters& adapters,
             const lk_matrix& bias, const lk_matrix& y) {
     const int64_t tiles = weight.layout.panels() * divide_up(y.rows, kTileRows);
     with_dtype(x.dtype, [&]<class T>(T*) {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "lora/cuda/device_plan.h"
-#include "packing/cuda/weight_view.h"
+#include "packing/cuda/fragment_view.h"
 #include "platform/cuda/stream.h"
 
 namespace lk::cuda {
@@ -11,7 +11,7 @@ namespace lk::cuda {
 void check_kernels();
 
 // adapters.values hold x * A^T. bias.data may be NULL.
-void linear(const Stream& stream, const lk_matrix& x, const WeightView& weight, const Adapters& adapters,
+void linear(const Stream& stream, const lk_matrix& x, const FragmentView& weight, const Adapters& adapters,
             const lk_matrix& bias, const lk_matrix& y);
 
 }  // namespace lk::cuda

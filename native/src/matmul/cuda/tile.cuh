@@ -21,49 +21,57 @@ struct alignas(16) Tile {
     float values[Rows][kTileDepth + 4];
 };
 
-// The 16 values of a weight's codes, where every thread can look them up.
-struct ValueTable {
-    float values[16];
-};
-
-__device__ __forceinline__ void stage_values(ValueTable& table, const WeightView& weight) {
-    if (threadIdx.x < 16) table.values[threadIdx.x] = weight.values[threadIdx.x];
-}
-
-// k of a tile that are computed with: whole steps, zeros behind the last.
+// k of a tile that are computed with: whole eights, zeros behind the last.
 __device__ __forceinline__ int padded_depth(int64_t in_features, int64_t first_k) {
     const int64_t left = in_features - first_k;
-    return left < kTileDepth ? int(round_up(left, PanelLayout::kStepDepth)) : kTileDepth;
+    return left < kTileDepth ? int(round_up(left, 8)) : kTileDepth;
 }
 
-// Rows to fp32: row(r) points at the first element of row r.
+// Rows to fp32: row(r) points at the first element of row r. Elements are taken in the given order of k, if there is
+// one.
 template <int Rows, class RowOf>
 __device__ __forceinline__ void stage_rows(Tile<Rows>& tile, int count, int64_t in_features, int64_t first_k,
-                                           const RowOf& row) {
+                                           const RowOf& row, const int32_t* order = nullptr) {
     const int depth = padded_depth(in_features, first_k);
     for (int r = 0; r < count; ++r) {
-        const auto* elements = row(r) + first_k;
-        for (int k = int(threadIdx.x); k < depth; k += kTileThreads) {
-            tile.values[r][k] = first_k + k < in_features ? widen(elements[k]) : 0.0f;
+        const auto* elements = row(r);
+        for (int i = int(threadIdx.x); i < depth; i += kTileThreads) {
+            const int64_t k = first_k + i;
+            float value = 0;
+            if (k < in_features) value = widen(elements[order == nullptr ? k : order[k]]);
+            tile.values[r][i] = value;
         }
     }
 }
 
-// A panel of W, decoded. Columns that the last panel does not have are 0.
-__device__ __forceinline__ void stage_panel(Tile<PanelLayout::kColumns>& tile, const WeightView& weight,
+// A panel of W, decoded. What it does not have is 0.
+__device__ __forceinline__ void stage_panel(Tile<FragmentLayout::kRows>& tile, const FragmentView& weight,
                                             const ValueTable& table, int64_t panel, int64_t first_k) {
-    constexpr int kColumns = int(PanelLayout::kColumns);
-    constexpr int kSteps = int(PanelLayout::kStepDepth);
-    const int columns = int(weight.layout.columns(panel));
-    const int words = padded_depth(weight.layout.in_features, first_k) / kSteps * kColumns;
-    for (int i = int(threadIdx.x); i < words; i += kTileThreads) {
-        const int column = i % kColumns;
-        const int step = i / kColumns;
-        float decoded[8] = {};
-        if (column < columns) decode_word(weight, table.values, panel, first_k / kSteps + step, column, decoded);
-        float4* const place = reinterpret_cast<float4*>(&tile.values[column][step * kSteps]);
-        place[0] = {decoded[0], decoded[1], decoded[2], decoded[3]};
-        place[1] = {decoded[4], decoded[5], decoded[6], decoded[7]};
+    const FragmentLayout& layout = weight.layout;
+    const int64_t first_block = first_k / FragmentLayout::kBlockDepth;
+    const int64_t left = layout.blocks() - first_block;
+    const int blocks =
+        left < kTileDepth / FragmentLayout::kBlockDepth ? int(left) : kTileDepth / FragmentLayout::kBlockDepth;
+    const uint4* const codes =
+        reinterpret_cast<const uint4*>(weight.codes) + (panel * layout.blocks() + first_block) * 32;
+    for (int i = int(threadIdx.x); i < blocks * 32; i += kTileThreads) {
+        const int lane = i % 32;
+        const int depth = i / 32 * FragmentLayout::kBlockDepth + lane % 4 * 8;
+        float decoded[4][8];
+        with_arrangement(weight, [&]<Arrangement A, bool Straddles>() {
+            decode_lane<A, Straddles>(weight, table, panel, uint32_t(first_block + i / 32), uint32_t(lane), codes[i],
+                                      decoded);
+        });
+#pragma unroll
+        for (int quarter = 0; quarter < 4; ++quarter) {
+#pragma unroll
+            for (int j = 0; j < 8; ++j) {
+                if (first_k + depth + j >= layout.in_features) decoded[quarter][j] = 0;
+            }
+            float4* const place = reinterpret_cast<float4*>(&tile.values[lane / 4 + 8 * quarter][depth]);
+            place[0] = {decoded[quarter][0], decoded[quarter][1], decoded[quarter][2], decoded[quarter][3]};
+            place[1] = {decoded[quarter][4], decoded[quarter][5], decoded[quarter][6], decoded[quarter][7]};
+        }
     }
 }
 

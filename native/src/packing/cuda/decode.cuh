@@ -1,95 +1,263 @@
 // Packed codes to fp32 in kernels: the same operations in the same order as on the CPU, so the same bits.
+//
+//   W = (value - zero) * scale + addend
+//
+// with a zero and an addend for affine values only: 0 and -0 where the format has none, which change no bits.
 #pragma once
 
-#include "packing/cuda/weight_view.h"
+#include "formats/scale.h"
+#include "packing/cuda/fragment_view.h"
 #include "platform/cuda/convert.cuh"
 #include "platform/cuda/global_memory.cuh"
 
 namespace lk::cuda {
 
-// The scale of a group: `index` is its place in the packed array, `group` its flat index.
-__device__ __forceinline__ float scale_of(const WeightView& weight, int64_t index, int64_t group) {
-    if (weight.scale_kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[index];
-    if (weight.scale_kind == ScaleKind::f16) {
-        return to_float<Half>(reinterpret_cast<const uint16_t*>(weight.scales)[index]);
-    }
-    // bitsandbytes: dequantize blockwise, then add the offset; two roundings.
-    const float inner = weight.outer_table[weight.scales[index]];
-    const int64_t outer = weight.outer_shift >= 0 ? group >> weight.outer_shift : group / weight.outer_group_size;
-    return add_rn(mul_rn(inner, weight.outer_scales[outer]), weight.outer_offset);
-}
-
-// The scales of a row of W, walked along k.
-class ScaleWalk {
-  public:
-    __device__ __forceinline__ ScaleWalk(const WeightView& weight, int64_t row, int64_t k)
-        : weight_(weight), group_size_(uint32_t(weight.layout.unit_size)) {
-        const int64_t flat = row * weight.layout.in_features + k;
-        group_ = flat / group_size_;
-        left_ = group_size_ - uint32_t(flat - group_ * group_size_);
-        load();
-    }
-
-    // The scale of the present k; the next call is for the next k.
-    __device__ __forceinline__ float next() {
-        if (left_ == 0) {
-            ++group_;
-            left_ = group_size_;
-            load();
-        }
-        --left_;
-        return scale_;
-    }
-
-  private:
-    __device__ __forceinline__ void load() { scale_ = scale_of(weight_, weight_.layout.unit_index(group_), group_); }
-
-    const WeightView& weight_;
-    uint32_t group_size_;
-    int64_t group_;
-    uint32_t left_;
-    float scale_;
+struct Factors {
+    float zero;
+    float scale;
+    float addend;
 };
 
-__device__ __forceinline__ uint32_t code_of(uint32_t word, int k) {
-    return word >> ((k & 3) * 8 + (k & 4)) & 15;
+// fp32 values of the codes, where all threads can look them up: each in a bank of its own.
+struct ValueTable {
+    float values[16];
+};
+
+// Threads beyond the sixteenth do nothing. A barrier follows.
+__device__ __forceinline__ void stage_values(ValueTable& table, const FragmentView& weight) {
+    if (threadIdx.x < 16) table.values[threadIdx.x] = weight.codec.values[threadIdx.x];
 }
 
-// The 8 weights of one word: a step of a column. What lies past the row's end is 0.
-__device__ __forceinline__ void decode_word(const WeightView& weight, const float* values, int64_t panel, int64_t step,
-                                            int64_t column, float (&out)[8]) {
-    const PanelLayout& layout = weight.layout;
-    const int64_t row = panel * PanelLayout::kColumns + column;
-    const int64_t first_k = step * PanelLayout::kStepDepth;
-    const uint32_t word =
-        load_nc(reinterpret_cast<const uint32_t*>(weight.codes + layout.word_offset(panel, step, column)));
-    if (layout.rows_begin_units) {  // then groups are whole steps
-        const int64_t groups_per_row = layout.units_per_row();
-        const int64_t group_of_row = uint32_t(first_k) / uint32_t(layout.unit_size);
-        const int64_t index =
-            panel * PanelLayout::kColumns * groups_per_row + group_of_row * layout.columns(panel) + column;
-        const float scale = scale_of(weight, index, row * groups_per_row + group_of_row);
+// Adding a code to this float's bits adds it to its value.
+inline constexpr float kIntegerBase = 0x1p23f;
+
+template <Arrangement A>
+__device__ __forceinline__ float decode_code(const ValueTable& table, uint32_t word, int slot, const Factors& factors);
+
+template <>
+__device__ __forceinline__ float decode_code<Arrangement::nibbles>(const ValueTable&, uint32_t word, int slot,
+                                                                   const Factors& factors) {
+    // The base goes with the zero: both differences are exact.
+    const float value = bits_float(float_bits(kIntegerBase) | code_at(Arrangement::nibbles, word, slot));
+    return add_rn(mul_rn(value - (kIntegerBase + factors.zero), factors.scale), factors.addend);
+}
+
+template <>
+__device__ __forceinline__ float decode_code<Arrangement::pairs>(const ValueTable& table, uint32_t word, int slot,
+                                                                 const Factors& factors) {
+    return mul_rn(table.values[code_at(Arrangement::pairs, word, slot)], factors.scale);
+}
+
+template <>
+__device__ __forceinline__ float decode_code<Arrangement::e2m1>(const ValueTable& table, uint32_t word, int slot,
+                                                                const Factors& factors) {
+    const E2m1Place place = e2m1_place(slot / 2);
+    const uint32_t bits = word >> (16 * (slot % 2));
+    const uint32_t sign = bits << (31 - place.sign) & 0x80000000u;
+    const float magnitude = table.values[bits >> place.magnitude & 7];
+    return mul_rn(bits_float(float_bits(magnitude) | sign), factors.scale);
+}
+
+// ---- Scales ---------------------------------------------------------------------------------------------------------
+
+__device__ __forceinline__ uint32_t group_of(const FragmentView& weight, uint32_t k) {
+    return weight.group_shift >= 0 ? k >> weight.group_shift : k / uint32_t(weight.codec.group_size);
+}
+
+// The scale of bitsandbytes' nested absmax; groups are numbered as in the checkpoint.
+__device__ __forceinline__ float nested_scale(const FragmentView& weight, uint32_t code, int64_t group) {
+    // Dequantize blockwise, then add the offset: two roundings.
+    const int64_t outer = weight.outer_shift >= 0 ? group >> weight.outer_shift : group / weight.outer_group_size;
+    return add_rn(mul_rn(weight.outer_table[code], weight.outer_scales[outer]), weight.outer_offset);
+}
+
+__device__ __forceinline__ float e4m3_scale(const Codec& codec, uint32_t bits) {
+    const float scale = e4m3_to_float(uint8_t(bits));
+    return codec.tensor_scale_divides ? scale / codec.tensor_scale : mul_rn(scale, codec.tensor_scale);
+}
+
+// The six bits of a k_quant's group in words 1, 2 and 3 of its unit: of `low` and `high`, words of four groups each.
+__device__ __forceinline__ float k_quant_bits(uint32_t low, uint32_t high, uint32_t group, uint32_t high_shift) {
+    const uint32_t shift = group % 4 * 8;
+    const uint32_t near = low >> shift & 63;
+    const uint32_t far = (high >> (shift + high_shift) & 15) | (low >> (shift + 6) & 3) << 4;
+    return float(group < 4 ? near : far);
+}
+
+__device__ __forceinline__ Factors k_quant_factors(const uint4& unit, uint32_t group) {
+    const float scale = k_quant_bits(unit.y, unit.w, group, 0);
+    const float minimum = k_quant_bits(unit.z, unit.w, group, 4);
+    return {0, mul_rn(low_to_float<Half>(unit.x), scale), -mul_rn(high_to_float<Half>(unit.x), minimum)};
+}
+
+// The factors of a lane's four rows (lane_row, lane_row + 8, + 16, + 24 of the panel) in the group of k; of k that are
+// not there those of the last. Only where rows begin groups.
+__device__ __forceinline__ void lane_factors(const FragmentView& weight, int64_t panel, uint32_t lane_row, uint32_t k,
+                                             Factors (&factors)[4]) {
+    const Codec& codec = weight.codec;
+    uint32_t group = group_of(weight, k);
+    uint32_t unit = codec.scale_kind == ScaleKind::k_quant ? group / 8 : group;
+    if (unit >= weight.groups_per_row) unit = weight.groups_per_row - 1;
+    const uint32_t first = unit & ~(weight.groups_per_record - 1);
+    const uint32_t left = weight.groups_per_row - first;
+    const uint32_t together = left < weight.groups_per_record ? left : weight.groups_per_record;
+    // In lanes' fours.
+    const int64_t index = panel * 8 * weight.groups_per_row + first * 8 + lane_row * together + (unit - first);
+
+    float zero = float(codec.affine_zero);
 #pragma unroll
-        for (int k = 0; k < 8; ++k) out[k] = mul_rn(values[code_of(word, k)], scale);
-        return;
+    for (int i = 0; i < 4; ++i) factors[i] = {zero, 0, -0.0f};
+    switch (codec.scale_kind) {
+        case ScaleKind::f16:
+            if (codec.offset_kind == OffsetKind::minimum) {
+                const uint4 pairs = reinterpret_cast<const uint4*>(weight.scales)[index];
+                const uint32_t words[4] = {pairs.x, pairs.y, pairs.z, pairs.w};
+#pragma unroll
+                for (int i = 0; i < 4; ++i) {
+                    factors[i].scale = low_to_float<Half>(words[i]);
+                    factors[i].addend = high_to_float<Half>(words[i]);
+                }
+            } else {
+                const uint2 scales = reinterpret_cast<const uint2*>(weight.scales)[index];
+                factors[0].scale = low_to_float<Half>(scales.x);
+                factors[1].scale = high_to_float<Half>(scales.x);
+                factors[2].scale = low_to_float<Half>(scales.y);
+                factors[3].scale = high_to_float<Half>(scales.y);
+            }
+            break;
+        case ScaleKind::bf16: {
+            const uint2 scales = reinterpret_cast<const uint2*>(weight.scales)[index];
+            factors[0].scale = low_to_float<BFloat16>(scales.x);
+            factors[1].scale = high_to_float<BFloat16>(scales.x);
+            factors[2].scale = low_to_float<BFloat16>(scales.y);
+            factors[3].scale = high_to_float<BFloat16>(scales.y);
+            break;
+        }
+        case ScaleKind::f32: {
+            const float4 scales = reinterpret_cast<const float4*>(weight.scales)[index];
+            factors[0].scale = scales.x;
+            factors[1].scale = scales.y;
+            factors[2].scale = scales.z;
+            factors[3].scale = scales.w;
+            break;
+        }
+        case ScaleKind::e8m0: {
+            const uint32_t scales = reinterpret_cast<const uint32_t*>(weight.scales)[index];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) factors[i].scale = e8m0_to_float(uint8_t(scales >> (8 * i)));
+            break;
+        }
+        case ScaleKind::e4m3: {
+            const uint32_t scales = reinterpret_cast<const uint32_t*>(weight.scales)[index];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) factors[i].scale = e4m3_scale(codec, scales >> (8 * i) & 255);
+            break;
+        }
+        case ScaleKind::nested: {
+            const uint32_t scales = reinterpret_cast<const uint32_t*>(weight.scales)[index];
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const int64_t row = panel * FragmentLayout::kRows + lane_row + 8 * i;
+                if (row >= weight.layout.out_features) continue;
+                factors[i].scale = nested_scale(weight, scales >> (8 * i) & 255, row * weight.groups_per_row + unit);
+            }
+            break;
+        }
+        case ScaleKind::k_quant:
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                factors[i] = k_quant_factors(reinterpret_cast<const uint4*>(weight.scales)[index * 4 + i], group % 8);
+            }
+            break;
     }
-    ScaleWalk scales(weight, row, first_k);
+    if (codec.offset_kind == OffsetKind::zero_point) {
+        const uint32_t zeros = weight.zero_points[index];
 #pragma unroll
-    for (int k = 0; k < 8; ++k) {
-        out[k] = 0;
-        if (first_k + k < layout.in_features) out[k] = mul_rn(values[code_of(word, k)], scales.next());
+        for (int i = 0; i < 4; ++i) factors[i].zero = float(int32_t(zeros >> (4 * i) & 15) + codec.zero_bias);
     }
 }
 
-// One weight.
-__device__ __forceinline__ float weight_at(const WeightView& weight, int64_t row, int64_t k) {
-    const PanelLayout& layout = weight.layout;
-    const uint32_t word = load_nc(reinterpret_cast<const uint32_t*>(
-        weight.codes +
-        layout.word_offset(row / PanelLayout::kColumns, k / PanelLayout::kStepDepth, row % PanelLayout::kColumns)));
-    const int64_t group = (row * layout.in_features + k) / layout.unit_size;
-    const float scale = scale_of(weight, layout.unit_index(group), group);
-    return mul_rn(weight.values[code_of(word, int(k % PanelLayout::kStepDepth))], scale);
+// Where groups run across rows: the scale of a group.
+__device__ __forceinline__ float flat_scale(const FragmentView& weight, int64_t group) {
+    if (weight.codec.scale_kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[group];
+    return nested_scale(weight, weight.scales[group], group);
+}
+
+// The two scales that eight consecutive weights can have there: `second` from the weight `boundary` on.
+struct RunScales {
+    float first;
+    float second;
+    int boundary;
+};
+
+__device__ __forceinline__ RunScales run_scales(const FragmentView& weight, int64_t row, uint32_t k) {
+    const FragmentLayout& layout = weight.layout;
+    if (row >= layout.out_features || k >= layout.in_features) return {0, 0, 8};
+    const int64_t flat = row * layout.in_features + k;
+    const int64_t group = flat >> weight.group_shift;
+    const int64_t boundary = ((group + 1) << weight.group_shift) - flat;
+    const float first = flat_scale(weight, group);
+    const bool both = boundary < 8 && flat + boundary < layout.out_features * layout.in_features;
+    return {first, both ? flat_scale(weight, group + 1) : first, int(boundary < 8 ? boundary : 8)};
+}
+
+// ---- Weights --------------------------------------------------------------------------------------------------------
+
+// What a lane has of a k-block: out[i][j] is row 8i + lane / 4 of the panel at k = 32 * block + lane % 4 * 8 + j. What
+// is not there is anything finite.
+template <Arrangement A, bool Straddles>
+__device__ __forceinline__ void decode_lane(const FragmentView& weight, const ValueTable& table, int64_t panel,
+                                            uint32_t block, uint32_t lane, const uint4& codes, float (&out)[4][8]) {
+    const uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
+    const uint32_t k = block * FragmentLayout::kBlockDepth + lane % 4 * 8;
+    Factors factors[4];
+    if constexpr (!Straddles) lane_factors(weight, panel, lane / 4, k, factors);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        RunScales run{};
+        if constexpr (Straddles) run = run_scales(weight, panel * FragmentLayout::kRows + lane / 4 + 8 * i, k);
+#pragma unroll
+        for (int j = 0; j < 8; ++j) {
+            if constexpr (Straddles) factors[i].scale = j < run.boundary ? run.first : run.second;
+            const int reg = j % 4 / 2 * 2 + i % 2;
+            out[i][j] = decode_code<A>(table, words[i / 2 * 2 + j / 4], reg * 2 + j % 2, factors[i]);
+        }
+    }
+}
+
+// Calls f.template operator()<arrangement, straddles>() with what the weight has. Its groups straddle rows only where
+// its values are a table.
+template <class F>
+__device__ __host__ __forceinline__ void with_arrangement(const FragmentView& weight, F&& f) {
+    switch (arrangement_of(weight.codec.value_kind)) {
+        case Arrangement::nibbles:
+            return f.template operator()<Arrangement::nibbles, false>();
+        case Arrangement::pairs:
+            if (weight.codec.groups_straddle_rows) return f.template operator()<Arrangement::pairs, true>();
+            return f.template operator()<Arrangement::pairs, false>();
+        case Arrangement::e2m1:
+            break;
+    }
+    f.template operator()<Arrangement::e2m1, false>();
+}
+
+// One weight, k counted in packed order.
+__device__ __forceinline__ float weight_at(const FragmentView& weight, int64_t row, int64_t k) {
+    const FragmentLayout& layout = weight.layout;
+    const CodePlace place = layout.place(row, k);
+    const uint32_t code = code_at(arrangement_of(weight.codec.value_kind), weight.codes[place.word], place.slot);
+    const float value = weight.codec.values[code];
+    if (weight.codec.groups_straddle_rows) return mul_rn(value, run_scales(weight, row, uint32_t(k)).first);
+    Factors factors[4];
+    lane_factors(weight, row / FragmentLayout::kRows, uint32_t(row % 8), uint32_t(k), factors);
+    Factors own = factors[0];
+#pragma unroll
+    for (int i = 1; i < 4; ++i) {
+        if (row % FragmentLayout::kRows / 8 == i) own = factors[i];
+    }
+    // The values of an affine format have had their zero taken off.
+    const float zero = own.zero - float(weight.codec.affine_zero);
+    return add_rn(mul_rn(value - zero, own.scale), own.addend);
 }
 
 }  // namespace lk::cuda
