@@ -21,14 +21,17 @@
                                               that the loop's loads and stores access
             "stages": 4,                      of a ring that bulk copies fill
             "opcode": "HMMA",                 the loop has this opcode
+            "path": "longest",                where it branches, all lanes take one way; see below
             "straight_line": true             no loop: the kernel's whole code is one iteration
         }],
         "limits": {"all": {LIMITS}, "sm_90": {LIMITS}}  an architecture's go first
     }]}
 
 **The judged loop** is the innermost one with the most tensor instructions, then the most arithmetic:
-of two versions of a loop, full and tail, the full one. What the entry says of it is held against the
-code, and a contradiction is a violation:
+of two versions of a loop, full and tail, the full one. Where it branches, both sides
+count; with `path` one: the way through the most tensor instructions and copies, then the longest or
+the shortest, as of a switch over scales of several kinds. What the entry says of the loop is held
+against the code, and a contradiction is a violation:
 
 - `iterations`: blocks * warps * 32 * (weights of an iteration) * iterations must be 95 to 100 % of
   N * K (`min_share` says otherwise). Weights of an iteration are counted in the code. Where such
@@ -91,6 +94,7 @@ class LoopSpec:
     bytes_per_weight: float | None = None
     stages: int = 0
     opcode: str | None = None
+    path: str | None = None
     straight_line: bool = False
 
 
@@ -190,6 +194,8 @@ def _loop(content: dict[str, Any], launch: Launch, pattern: str) -> LoopSpec:
         _only(load, tuple(Load.__dataclass_fields__), f"{where}: {name}")
         loads[name] = Load(**load)
     spec = LoopSpec(**{**content, "loads": loads})
+    if spec.path not in (None, "longest", "shortest"):
+        raise ValueError(f"{where}: path {spec.path!r}: expected longest or shortest")
     if loads and spec.bytes_per_weight is not None:
         raise ValueError(f"{where}: loads tell the bytes; bytes_per_weight would say it twice")
     if spec.iterations is not None:

@@ -144,7 +144,7 @@ class _Pass:
 
 
 def _iteration(code: tuple[Instruction, ...], spec: LoopSpec) -> Iteration | None:
-    body = straight_line(code) if spec.straight_line else main_loop(code, spec.opcode)
+    body = straight_line(code) if spec.straight_line else main_loop(code, spec.opcode, spec.path)
     weights = weights_of(body, spec)
     if not body or weights <= 0:
         return None

@@ -8,6 +8,7 @@ from typing import Sequence
 from instruction import Instruction
 from pipes import ARITHMETIC, base
 
+_COPIES = ("LDGSTS", "UBLKCP", "UTMALDG")
 _MEMORY = ("LDG", "LD", "LDGSTS", "UBLKCP", "UTMALDG", "LDS", "LDSM", "STG")
 
 
@@ -92,20 +93,29 @@ def loops(blocks: Sequence[Block]) -> list[Loop]:
 
 
 def main_loop(
-    instructions: Sequence[Instruction], opcode: str | None = None
+    instructions: Sequence[Instruction], opcode: str | None = None, path: str | None = None
 ) -> tuple[Instruction, ...]:
     """The instructions of one steady iteration of the loop that matters; empty if there is none.
 
     It is the innermost loop with the most tensor instructions, then the most arithmetic, then the
     most instructions. With `opcode`: the innermost loop with the most instructions of this kind.
-    Loops inside it that only wait (spins) count once. Blocks that lie after the backward branch are
-    retry paths and are left out.
+    Loops inside it count once. Blocks that lie after the backward branch are retry paths and are left
+    out. Where it branches, both sides are taken; with `path`, "longest" or "shortest", one of them: the
+    way with the most tensor instructions and copies, then with the most or fewest instructions.
     """
     blocks = basic_blocks(instructions)
     candidates = [(loop, _steady(loop, blocks)) for loop in loops(blocks)]
-    if opcode is not None:
-        return _loop_of_opcode(candidates, opcode)
-    best: tuple[tuple[int, int, int], tuple[Instruction, ...]] | None = None
+    chosen = _loop_of_opcode(candidates, opcode) if opcode is not None else _busiest(candidates)
+    if chosen is None:
+        return ()
+    return chosen[1] if path is None else _path(chosen[0], blocks, path == "longest")
+
+
+_Candidate = tuple[Loop, tuple[Instruction, ...]]
+
+
+def _busiest(candidates: Sequence[_Candidate]) -> _Candidate | None:
+    best: tuple[tuple[int, int, int], _Candidate] | None = None
     for loop, body in candidates:
         inner = [steady for other, steady in candidates if other.blocks < loop.blocks]
         if any(_is_core(steady, body) for steady in inner):
@@ -117,23 +127,47 @@ def main_loop(
         touches_memory = any(base(instruction.opcode) in _MEMORY for instruction in body)
         rank = (tensor, arithmetic, size) if touches_memory else (tensor, 0, 0)
         if best is None or rank > best[0]:
-            best = (rank, body)
-    return best[1] if best is not None else ()
+            best = (rank, (loop, body))
+    return best[1] if best is not None else None
 
 
-def _loop_of_opcode(
-    candidates: Sequence[tuple[Loop, tuple[Instruction, ...]]], opcode: str
-) -> tuple[Instruction, ...]:
+def _loop_of_opcode(candidates: Sequence[_Candidate], opcode: str) -> _Candidate | None:
     having = [
         (loop, body, sum(i.opcode.startswith(opcode) for i in body)) for loop, body in candidates
     ]
     having = [each for each in having if each[2]]
     innermost = [
-        (count, -loop.latch, body)
+        (count, -loop.latch, (loop, body))
         for loop, body, count in having
         if not any(other.blocks < loop.blocks for other, _, _ in having)
     ]
-    return max(innermost, key=lambda each: each[:2])[2] if innermost else ()
+    return max(innermost, key=lambda each: each[:2])[2] if innermost else None
+
+
+def _path(loop: Loop, blocks: Sequence[Block], longest: bool) -> tuple[Instruction, ...]:
+    """One way from the header to the latch, by the blocks' addresses onwards."""
+
+    def worth(k: int) -> tuple[int, int]:
+        body = blocks[k].instructions
+        meant = sum(i.pipe == "TENSOR" or base(i.opcode) in _COPIES for i in body)
+        return meant, len(body) if longest else -len(body)
+
+    # For each block the best way on to the latch: its worth, and the next block.
+    best: dict[int, tuple[tuple[int, int], int]] = {loop.latch: (worth(loop.latch), loop.latch)}
+    for k in sorted(loop.blocks, reverse=True):
+        onward = [(best[s][0], s) for s in blocks[k].successors if s > k and s in best]
+        if k < loop.latch and onward:
+            (meant, length), following = max(onward)
+            own = worth(k)
+            best[k] = ((own[0] + meant, own[1] + length), following)
+    way: list[Instruction] = []
+    k = loop.header
+    while k in best:
+        way += blocks[k].instructions
+        if k == loop.latch:
+            return tuple(way)
+        k = best[k][1]
+    return ()
 
 
 def straight_line(instructions: Sequence[Instruction]) -> tuple[Instruction, ...]:

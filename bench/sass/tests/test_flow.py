@@ -92,3 +92,18 @@ class Flow(unittest.TestCase):
         self.assertEqual(
             ["MOV", "BRA", "FMUL", "BRA", "STG.E", "EXIT"], opcodes(unavoidable(code, body))
         )
+
+    def test_one_way_where_it_branches(self) -> None:
+        code = assemble(
+            *("LDG.E", "@P0 BRA 0x50"),
+            *("IADD3", "IADD3", "BRA 0x60", "LOP3.LUT"),
+            *("@P1 BRA 0x80", "HMMA.16816.F32", "@P2 BRA 0x0", "EXIT"),
+        )
+        ends = ["BRA", "HMMA.16816.F32", "BRA"]
+        self.assertEqual(
+            ["LDG.E", "BRA", "IADD3", "IADD3", "BRA", *ends],
+            opcodes(main_loop(code, path="longest")),
+        )
+        self.assertEqual(
+            ["LDG.E", "BRA", "LOP3.LUT", *ends], opcodes(main_loop(code, path="shortest"))
+        )
