@@ -14,16 +14,21 @@ internal sealed partial class CaseRunner<T>
         WeightTensors tensors = WeightSamples.Create(@case, _random);
         using QuantizedWeight weight = QuantizedWeight.Pack(device, tensors);
         WeightTensors back = weight.Unpack();
-        string? message = (back.Format, back.OutFeatures, back.InFeatures, back.GroupSize, back.OuterGroupSize)
-            == (tensors.Format, tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, tensors.OuterGroupSize)
-            && BitConverter.SingleToInt32Bits(back.OuterOffset) == BitConverter.SingleToInt32Bits(tensors.OuterOffset)
-                ? null
-                : "format, shape, group sizes or offset came back changed";
-        long wrong = Different(back.Codes, tensors.Codes) + Different(back.Scales, tensors.Scales)
-            + Different(back.Table, tensors.Table) + Different(back.OuterTable, tensors.OuterTable)
-            + Different(back.OuterScales, tensors.OuterScales);
+        string? message = Scalars(back) == Scalars(tensors)
+            ? null
+            : "format, shape, group sizes, offset, tensor scale or type of the scales came back changed";
+        long wrong = Parts(back).Zip(Parts(tensors), Different).Sum();
         return new CaseOutcome(VerificationError.Mismatch(wrong, tensors.Bytes), message);
     }
+
+    private static (WeightFormat, long, long, long, long, int, int, bool, DType) Scalars(WeightTensors tensors) =>
+        (tensors.Format, tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, tensors.OuterGroupSize,
+            BitConverter.SingleToInt32Bits(tensors.OuterOffset), BitConverter.SingleToInt32Bits(tensors.TensorScale),
+            tensors.TensorScaleDivides, tensors.ScaleDType);
+
+    private static ReadOnlyMemory<byte>[] Parts(WeightTensors tensors) =>
+        [tensors.Codes, tensors.Scales, tensors.ZeroPoints, tensors.GroupIndex, tensors.Table, tensors.OuterTable,
+            tensors.OuterScales];
 
     private CaseOutcome Dequantize()
     {

@@ -11,19 +11,48 @@ public static class ReferenceBridge
     public static ReferenceWeight Weight(WeightTensors tensors)
     {
         ArgumentNullException.ThrowIfNull(tensors);
-        byte[] codes = tensors.Codes.ToArray();
-        if (tensors.Format == WeightFormat.GgufQ4_0)
-            return new ReferenceGgufWeight(tensors.OutFeatures, tensors.InFeatures, codes);
+        return tensors.Format switch
+        {
+            WeightFormat.BitsAndBytesNf4 => BitsAndBytes(tensors, ReferenceNf4Weight.StandardMap()),
+            WeightFormat.BitsAndBytesFp4 => BitsAndBytes(tensors, ReferenceFp4.StandardMap()),
+            WeightFormat.GgufQ4_0 => Gguf(tensors, ReferenceGgufType.Q40),
+            WeightFormat.GgufQ4_1 => Gguf(tensors, ReferenceGgufType.Q41),
+            WeightFormat.GgufIq4Nl => Gguf(tensors, ReferenceGgufType.Iq4Nl),
+            WeightFormat.GgufQ4_K => new ReferenceQ4KWeight(
+                tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray()),
+            WeightFormat.Int4Packed => Int4(tensors),
+            WeightFormat.Mxfp4 => E2M1(tensors, ReferenceE2M1Weight.DecodeE8M0(tensors.Scales.ToArray())),
+            WeightFormat.Nvfp4 => E2M1(
+                tensors,
+                ReferenceE2M1Weight.DecodeE4M3(
+                    tensors.Scales.ToArray(), tensors.TensorScale, tensors.TensorScaleDivides)),
+            _ => throw new ArgumentException($"{tensors.Format} is not known.", nameof(tensors)),
+        };
+    }
 
+    private static ReferenceNf4Weight BitsAndBytes(WeightTensors tensors, float[] standardMap)
+    {
         float[] absmax = tensors.OuterTable.IsEmpty
             ? Floats(tensors.Scales)
             : ReferenceNf4Weight.DecodeNestedAbsmax(
                 tensors.Scales.ToArray(), Floats(tensors.OuterTable), Floats(tensors.OuterScales),
                 tensors.OuterOffset, tensors.OuterGroupSize);
-        float[]? map = tensors.Table.IsEmpty ? null : Floats(tensors.Table);
         return new ReferenceNf4Weight(
-            tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, codes, absmax, map);
+            tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, tensors.Codes.ToArray(), absmax,
+            tensors.Table.IsEmpty ? standardMap : Floats(tensors.Table));
     }
+
+    private static ReferenceGgufWeight Gguf(WeightTensors tensors, ReferenceGgufType type) =>
+        new(tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray(), type);
+
+    private static ReferenceInt4Weight Int4(WeightTensors tensors) => new(
+        tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, Words32(tensors.Codes),
+        Elements(tensors.Scales, tensors.ScaleDType),
+        tensors.ZeroPoints.IsEmpty ? null : Words32(tensors.ZeroPoints),
+        tensors.GroupIndex.IsEmpty ? null : MemoryMarshal.Cast<byte, int>(tensors.GroupIndex.Span).ToArray());
+
+    private static ReferenceE2M1Weight E2M1(WeightTensors tensors, float[] scales) =>
+        new(tensors.OutFeatures, tensors.InFeatures, (int)tensors.GroupSize, tensors.Codes.ToArray(), scales);
 
     /// <summary>What an adapter has for a module, slices ascending.</summary>
     /// <param name="adapter">The adapter.</param>
@@ -55,15 +84,19 @@ public static class ReferenceBridge
     public static float[] Values(HostMatrix matrix)
     {
         ArgumentNullException.ThrowIfNull(matrix);
-        return matrix.DType switch
-        {
-            DType.Float32 => Floats(matrix.Data),
-            DType.Float16 => Array.ConvertAll(Words(matrix.Data), ReferenceRounding.FromFloat16Bits),
-            _ => Array.ConvertAll(Words(matrix.Data), ReferenceRounding.FromBFloat16Bits),
-        };
+        return Elements(matrix.Data, matrix.DType);
     }
+
+    private static float[] Elements(ReadOnlyMemory<byte> bytes, DType dtype) => dtype switch
+    {
+        DType.Float32 => Floats(bytes),
+        DType.Float16 => Array.ConvertAll(Words(bytes), ReferenceRounding.FromFloat16Bits),
+        _ => Array.ConvertAll(Words(bytes), ReferenceRounding.FromBFloat16Bits),
+    };
 
     private static float[] Floats(ReadOnlyMemory<byte> bytes) => MemoryMarshal.Cast<byte, float>(bytes.Span).ToArray();
 
     private static ushort[] Words(ReadOnlyMemory<byte> bytes) => MemoryMarshal.Cast<byte, ushort>(bytes.Span).ToArray();
+
+    private static uint[] Words32(ReadOnlyMemory<byte> bytes) => MemoryMarshal.Cast<byte, uint>(bytes.Span).ToArray();
 }

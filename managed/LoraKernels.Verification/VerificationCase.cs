@@ -24,13 +24,16 @@ public sealed record VerificationCase
     /// <summary>Columns of x, K.</summary>
     public required long InFeatures { get; init; }
 
-    /// <summary>Weights per absmax; NF4 only.</summary>
+    /// <summary>Weights per scale, where that is not the format's; int4 with one group a row: K.</summary>
     public int GroupSize { get; init; } = 64;
 
-    /// <summary>Absmax per outer scale; nested NF4 only.</summary>
+    /// <summary>Absmax per outer scale; nested NF4 and FP4 only.</summary>
     public int OuterGroupSize { get; init; } = 256;
 
-    /// <summary>The checkpoint brings an NF4 map of its own.</summary>
+    /// <summary>Type of the scales; int4 only.</summary>
+    public DType ScaleDType { get; init; } = DType.Float16;
+
+    /// <summary>The checkpoint brings an NF4 or FP4 map of its own.</summary>
     public bool CustomMap { get; init; }
 
     /// <summary>Type of the bias, where the op has one.</summary>
@@ -76,14 +79,8 @@ public sealed record VerificationCase
         _ => "bfloat16",
     };
 
-    /// <summary>Name of the format in tables: nf4, nf4-nested or q4_0; none where the op has no weight.</summary>
-    public string FormatName => Format switch
-    {
-        VerificationFormat.Nf4 => "nf4",
-        VerificationFormat.Nf4Nested => "nf4-nested",
-        VerificationFormat.GgufQ40 => "q4_0",
-        _ => "none",
-    };
+    /// <summary>Name of the format in tables: nf4, q4_0 and so on; none where the op has no weight.</summary>
+    public string FormatName => Format.Name();
 
     /// <summary>The shape and what else sets the case apart, in one line.</summary>
     public string Shape
@@ -95,8 +92,10 @@ public sealed record VerificationCase
             if (hasRows)
                 text.Append(CultureInfo.InvariantCulture, $"M={Rows} ");
             text.Append(CultureInfo.InvariantCulture, $"N={OutFeatures} K={InFeatures}");
-            if (Format is VerificationFormat.Nf4 or VerificationFormat.Nf4Nested)
+            if (Format.HasGroupSize())
                 text.Append(CultureInfo.InvariantCulture, $" g={GroupSize}");
+            if (Format.HasScaleDType())
+                text.Append(CultureInfo.InvariantCulture, $" scales={ScaleDType}");
             if (CustomMap)
                 text.Append(" map");
             if (Op == VerificationOp.MatmulBias || Op == VerificationOp.Linear)

@@ -14,4 +14,37 @@ public enum VerificationFormat
 
     /// <summary>GGUF Q4_0.</summary>
     GgufQ40,
+
+    /// <summary>bitsandbytes FP4 with absmax in fp32.</summary>
+    Fp4,
+
+    /// <summary>bitsandbytes FP4 with absmax quantized once more.</summary>
+    Fp4Nested,
+
+    /// <summary>GGUF Q4_1: with minimums.</summary>
+    GgufQ41,
+
+    /// <summary>GGUF IQ4_NL: a table of integers.</summary>
+    GgufIq4Nl,
+
+    /// <summary>GGUF Q4_K: 6-bit scales and minimums.</summary>
+    GgufQ4K,
+
+    /// <summary>compressed-tensors pack-quantized, symmetric.</summary>
+    Int4,
+
+    /// <summary>compressed-tensors pack-quantized with zero points.</summary>
+    Int4ZeroPoints,
+
+    /// <summary>compressed-tensors pack-quantized with zero points and act-order.</summary>
+    Int4ActOrder,
+
+    /// <summary>OCP MXFP4.</summary>
+    Mxfp4,
+
+    /// <summary>NVFP4 whose tensor scale multiplies.</summary>
+    Nvfp4,
+
+    /// <summary>NVFP4 whose tensor scale divides.</summary>
+    Nvfp4Divided,
 }

@@ -3,14 +3,15 @@ namespace LoraKernels.Verification;
 /// <summary>The cases of <see cref="VerificationSuite.Cases"/>: modest shapes, tails in every dimension.</summary>
 internal static class VerificationTable
 {
-    // K of 17 groups of 64 a row, and of groups that run across rows (NF4; Q4_0's blocks of 32 never do).
+    // K of 17 groups of 64 a row, and of groups that run across rows (NF4, FP4) or end early (int4). Formats whose K must
+    // be a multiple get the next one.
     private const long WholeGroups = 1088;
-    private const long StraddlingGroups = 1120;
+    private const long BrokenGroups = 1120;
+
+    private static readonly (long Rows, long InFeatures)[] Shapes =
+        [(1, WholeGroups), (7, BrokenGroups), (64, WholeGroups)];
 
     private static readonly DType[] DTypes = [DType.Float32, DType.Float16, DType.BFloat16];
-
-    private static readonly VerificationFormat[] Formats =
-        [VerificationFormat.Nf4, VerificationFormat.Nf4Nested, VerificationFormat.GgufQ40];
 
     // A fused projection with parts of unequal size, for N = 320.
     private static readonly (long Offset, long Size)[] Parts = [(0, 192), (192, 65), (257, 63)];
@@ -18,34 +19,23 @@ internal static class VerificationTable
     public static IReadOnlyList<VerificationCase> Create()
     {
         var cases = new List<VerificationCase>();
-        foreach (VerificationFormat format in Formats)
+        foreach (VerificationFormat format in VerificationFormats.All)
         {
-            foreach (long inFeatures in (long[])[WholeGroups, StraddlingGroups])
+            long[] depths = [.. ((long[])[WholeGroups, BrokenGroups]).Select(depth => format.FitInFeatures(depth)).Distinct()];
+            foreach (long inFeatures in depths)
             {
-                cases.Add(WithWeight(VerificationOp.Pack, format, DType.Float32, 0, inFeatures));
+                foreach (DType scaleDType in format.HasScaleDType() ? DTypes : [DType.Float16])
+                    cases.Add(WithWeight(VerificationOp.Pack, format, DType.Float32, 0, inFeatures, scaleDType));
                 foreach (DType dtype in DTypes)
                 {
-                    cases.Add(WithWeight(VerificationOp.Dequantize, format, dtype, 0, inFeatures));
-                    if (format != VerificationFormat.GgufQ40)
-                        cases.Add(WithWeight(VerificationOp.Quantize, format, dtype, 0, inFeatures));
+                    cases.Add(WithWeight(VerificationOp.Dequantize, format, dtype, 0, inFeatures, dtype));
+                    if (format.CanBeWritten())
+                        cases.Add(WithWeight(VerificationOp.Quantize, format, dtype, 0, inFeatures, dtype));
                 }
             }
+
             foreach (DType dtype in DTypes)
-            {
-                foreach (var (rows, inFeatures) in ((long, long)[])[(1, WholeGroups), (7, StraddlingGroups), (64, WholeGroups)])
-                {
-                    cases.Add(WithWeight(VerificationOp.Matmul, format, dtype, rows, inFeatures));
-                    cases.Add(WithWeight(VerificationOp.MatmulBias, format, dtype, rows, inFeatures) with
-                    {
-                        BiasDType = dtype,
-                    });
-                    cases.Add(WithWeight(VerificationOp.Linear, format, dtype, rows, inFeatures) with
-                    {
-                        BiasDType = DType.Float32,
-                        Lora = new LoraCase([8, 16, 3, 64, 1], LoraAssignment.Stacked, Parts),
-                    });
-                }
-            }
+                cases.AddRange(Products(format, dtype));
         }
 
         foreach (DType dtype in DTypes)
@@ -58,9 +48,41 @@ internal static class VerificationTable
         return cases;
     }
 
+    // Every op, and every shape, but not each with each: they take turns with formats and types.
+    private static IEnumerable<VerificationCase> Products(VerificationFormat format, DType dtype)
+    {
+        int turn = (int)format + (int)dtype;
+        VerificationOp[] ops = [VerificationOp.Matmul, VerificationOp.MatmulBias, VerificationOp.Linear];
+        for (int i = 0; i < ops.Length; i++)
+        {
+            (long rows, long inFeatures) = Shapes[(turn + i) % Shapes.Length];
+            DType scaleDType = DTypes[(turn + 2 * i) % DTypes.Length];
+            VerificationCase @case = WithWeight(ops[i], format, dtype, rows, inFeatures, scaleDType);
+            yield return ops[i] switch
+            {
+                VerificationOp.Matmul => @case,
+                VerificationOp.MatmulBias => @case with { BiasDType = dtype },
+                _ => @case with
+                {
+                    BiasDType = DType.Float32,
+                    Lora = new LoraCase([8, 16, 3, 64, 1], LoraAssignment.Stacked, Parts),
+                },
+            };
+        }
+    }
+
     private static VerificationCase WithWeight(
-        VerificationOp op, VerificationFormat format, DType dtype, long rows, long inFeatures) =>
-        new() { Op = op, DType = dtype, Format = format, Rows = rows, OutFeatures = 320, InFeatures = inFeatures };
+        VerificationOp op, VerificationFormat format, DType dtype, long rows, long inFeatures, DType scaleDType) =>
+        new()
+        {
+            Op = op,
+            DType = dtype,
+            Format = format,
+            Rows = rows,
+            OutFeatures = 320,
+            InFeatures = format.FitInFeatures(inFeatures),
+            ScaleDType = scaleDType,
+        };
 
     private static IEnumerable<VerificationCase> WithAdapters(VerificationOp op, DType dtype)
     {

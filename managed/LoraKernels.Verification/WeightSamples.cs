@@ -1,23 +1,34 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using LoraKernels.Verification.Reference;
 
 namespace LoraKernels.Verification;
 
 /// <summary>Checkpoint tensors with random contents; weights of about 1 / sqrt(K), so that products stay near 1.</summary>
-internal static class WeightSamples
+internal static partial class WeightSamples
 {
     public static WeightTensors Create(VerificationCase @case, Random random) => @case.Format switch
     {
-        VerificationFormat.Nf4 => Nf4(@case, random),
-        VerificationFormat.Nf4Nested => Nf4Nested(@case, random),
+        VerificationFormat.Nf4 or VerificationFormat.Fp4 => BitsAndBytes(@case, random),
+        VerificationFormat.Nf4Nested or VerificationFormat.Fp4Nested => BitsAndBytesNested(@case, random),
         VerificationFormat.GgufQ40 => Q40(@case, random),
+        VerificationFormat.GgufQ41 => Q41(@case, random),
+        VerificationFormat.GgufIq4Nl => Iq4Nl(@case, random),
+        VerificationFormat.GgufQ4K => Q4K(@case, random),
+        VerificationFormat.Int4 or VerificationFormat.Int4ZeroPoints or VerificationFormat.Int4ActOrder =>
+            Int4(@case, random),
+        VerificationFormat.Mxfp4 => Mxfp4(@case, random),
+        VerificationFormat.Nvfp4 => Nvfp4(@case, random, divides: false),
+        VerificationFormat.Nvfp4Divided => Nvfp4(@case, random, divides: true),
         _ => throw new ArgumentException($"{@case.Op} has no weight.", nameof(@case)),
     };
 
     private static float Magnitude(VerificationCase @case) => 1 / MathF.Sqrt(Math.Max(1, @case.InFeatures));
 
-    private static WeightTensors Nf4(VerificationCase @case, Random random)
+    // Of either sign, as large as `magnitude` and as small as half of it.
+    private static float Scale(Random random, float magnitude) =>
+        magnitude * (0.5f + 0.5f * random.NextSingle()) * (random.Next(2) == 0 ? 1 : -1);
+
+    private static WeightTensors BitsAndBytes(VerificationCase @case, Random random)
     {
         long count = @case.OutFeatures * @case.InFeatures;
         var absmax = new float[ReferenceNf4Weight.GroupCount(count, @case.GroupSize)];
@@ -25,7 +36,7 @@ internal static class WeightSamples
             absmax[i] = Magnitude(@case) * (1 + random.NextSingle());
         return new WeightTensors
         {
-            Format = WeightFormat.BitsAndBytesNf4,
+            Format = BitsAndBytesFormat(@case),
             OutFeatures = @case.OutFeatures,
             InFeatures = @case.InFeatures,
             GroupSize = @case.GroupSize,
@@ -35,7 +46,7 @@ internal static class WeightSamples
         };
     }
 
-    private static WeightTensors Nf4Nested(VerificationCase @case, Random random)
+    private static WeightTensors BitsAndBytesNested(VerificationCase @case, Random random)
     {
         long count = @case.OutFeatures * @case.InFeatures;
         long groups = ReferenceNf4Weight.GroupCount(count, @case.GroupSize);
@@ -44,7 +55,7 @@ internal static class WeightSamples
             outerScales[i] = Magnitude(@case) * (0.5f + 0.4f * random.NextSingle());
         return new WeightTensors
         {
-            Format = WeightFormat.BitsAndBytesNf4,
+            Format = BitsAndBytesFormat(@case),
             OutFeatures = @case.OutFeatures,
             InFeatures = @case.InFeatures,
             GroupSize = @case.GroupSize,
@@ -58,26 +69,10 @@ internal static class WeightSamples
         };
     }
 
-    private static WeightTensors Q40(VerificationCase @case, Random random)
-    {
-        long blocks = @case.OutFeatures * @case.InFeatures / ReferenceGgufWeight.BlockSize;
-        byte[] bytes = RandomBytes(random, blocks * ReferenceGgufWeight.BlockBytes);
-        for (int block = 0; block < blocks; block++)
-        {
-            float scale = Magnitude(@case) * (random.NextSingle() - 0.5f);
-            BinaryPrimitives.WriteUInt16LittleEndian(
-                bytes.AsSpan(block * ReferenceGgufWeight.BlockBytes), ReferenceRounding.ToFloat16Bits(scale));
-        }
-
-        return new WeightTensors
-        {
-            Format = WeightFormat.GgufQ4_0,
-            OutFeatures = @case.OutFeatures,
-            InFeatures = @case.InFeatures,
-            GroupSize = ReferenceGgufWeight.BlockSize,
-            Codes = bytes,
-        };
-    }
+    private static WeightFormat BitsAndBytesFormat(VerificationCase @case) =>
+        @case.Format is VerificationFormat.Fp4 or VerificationFormat.Fp4Nested
+            ? WeightFormat.BitsAndBytesFp4
+            : WeightFormat.BitsAndBytesNf4;
 
     // Not the standard map: a reader that ignores the file's own map must be caught.
     private static byte[] CustomMap(VerificationCase @case, Random random)
@@ -97,5 +92,6 @@ internal static class WeightSamples
         return bytes;
     }
 
-    private static byte[] Bytes(float[] values) => MemoryMarshal.AsBytes<float>(values).ToArray();
+    private static byte[] Bytes<T>(T[] values)
+        where T : unmanaged => MemoryMarshal.AsBytes<T>(values).ToArray();
 }

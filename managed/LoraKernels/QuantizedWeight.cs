@@ -55,9 +55,9 @@ public sealed class QuantizedWeight : IDisposable
     /// <exception cref="ArgumentException">A stream of another device.</exception>
     /// <exception cref="ObjectDisposedException">The device or the stream is disposed.</exception>
     /// <exception cref="LoraKernelsException">
-    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: a size that does not fit the shape, or a group size that the
-    /// format does not have; <see cref="LoraKernelsStatus.Unsupported"/>: an unknown format;
-    /// <see cref="LoraKernelsStatus.OutOfMemory"/>.
+    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: a size that does not fit the shape, a group size that the
+    /// format does not have, or contents that it does not allow; <see cref="LoraKernelsStatus.Unsupported"/>: an unknown
+    /// format; <see cref="LoraKernelsStatus.OutOfMemory"/>.
     /// </exception>
     public static unsafe QuantizedWeight Pack(Device device, WeightTensors tensors, DeviceStream? stream = null)
     {
@@ -132,8 +132,13 @@ public sealed class QuantizedWeight : IDisposable
             GroupSize = GroupSize,
             OuterGroupSize = OuterGroupSize,
             OuterOffset = sizes.outer_offset,
+            TensorScale = sizes.tensor_scale,
+            TensorScaleDivides = sizes.tensor_scale_divides != 0,
+            ScaleDType = (DType)sizes.scale_dtype,
             Codes = new byte[sizes.codes.size],
             Scales = new byte[sizes.scales.size],
+            ZeroPoints = new byte[sizes.zero_points.size],
+            GroupIndex = new byte[sizes.group_index.size],
             Table = new byte[sizes.table.size],
             OuterTable = new byte[sizes.outer_table.size],
             OuterScales = new byte[sizes.outer_scales.size],

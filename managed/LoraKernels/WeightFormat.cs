@@ -11,4 +11,27 @@ public enum WeightFormat
     /// <summary>GGUF Q4_0: blocks of 32 with an fp16 scale.</summary>
     [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
     GgufQ4_0 = 2,
+
+    /// <summary>bitsandbytes FP4: as NF4, with 16 other levels.</summary>
+    BitsAndBytesFp4 = 3,
+
+    /// <summary>GGUF Q4_1: blocks of 32 with an fp16 scale and an fp16 minimum.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ4_1 = 4,
+
+    /// <summary>GGUF IQ4_NL: blocks of 32 with an fp16 scale; 16 integer levels.</summary>
+    GgufIq4Nl = 5,
+
+    /// <summary>GGUF Q4_K: blocks of 256 with 8 groups, each with a 6-bit scale and a 6-bit minimum.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ4_K = 6,
+
+    /// <summary>compressed-tensors pack-quantized: integers with a scale per group, zero points and act-order optional.</summary>
+    Int4Packed = 7,
+
+    /// <summary>OCP MXFP4: E2M1 with a power of two per 32.</summary>
+    Mxfp4 = 8,
+
+    /// <summary>NVFP4: E2M1 with an E4M3 scale per 16 and one float scale.</summary>
+    Nvfp4 = 9,
 }

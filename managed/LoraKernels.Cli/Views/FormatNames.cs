@@ -14,7 +14,14 @@ internal static class FormatNames
     public static string Of(WeightFormat format, bool nested) => format switch
     {
         WeightFormat.BitsAndBytesNf4 => nested ? "nf4-nested" : "nf4",
+        WeightFormat.BitsAndBytesFp4 => nested ? "fp4-nested" : "fp4",
         WeightFormat.GgufQ4_0 => "q4_0",
+        WeightFormat.GgufQ4_1 => "q4_1",
+        WeightFormat.GgufIq4Nl => "iq4_nl",
+        WeightFormat.GgufQ4_K => "q4_k",
+        WeightFormat.Int4Packed => "int4",
+        WeightFormat.Mxfp4 => "mxfp4",
+        WeightFormat.Nvfp4 => "nvfp4",
         _ => format.ToString(),
     };
 
@@ -25,7 +32,12 @@ internal static class FormatNames
     {
         "nf4" => "bitsandbytes NF4",
         "nf4-nested" => "bitsandbytes NF4 with nested absmax",
-        "q4_0" => "GGUF Q4_0",
+        "fp4" => "bitsandbytes FP4",
+        "fp4-nested" => "bitsandbytes FP4 with nested absmax",
+        "q4_0" or "q4_1" or "iq4_nl" or "q4_k" => "GGUF " + format.ToUpperInvariant(),
+        "int4" => "compressed-tensors pack-quantized",
+        "mxfp4" => "OCP MXFP4",
+        "nvfp4" => "NVFP4",
         _ => format,
     };
 }

@@ -58,6 +58,13 @@ public static class ReferenceRounding
         return (bits & 0x8000) == 0 ? magnitude : -magnitude;
     }
 
+    /// <summary>The value of a little-endian binary16 at an offset.</summary>
+    public static float ReadFloat16(byte[] bytes, long offset)
+    {
+        ArgumentNullException.ThrowIfNull(bytes);
+        return FromFloat16Bits((ushort)(bytes[offset] | (bytes[offset + 1] << 8)));
+    }
+
     /// <summary>The value of a bfloat16; exact.</summary>
     public static float FromBFloat16Bits(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
 

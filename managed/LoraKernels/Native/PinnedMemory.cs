@@ -39,10 +39,15 @@ internal sealed unsafe class PinnedMemory : IDisposable
         outer_group_size = tensors.OuterGroupSize,
         codes = PinBytes(tensors.Codes, 1),
         scales = PinBytes(tensors.Scales, sizeof(float)),
+        zero_points = PinBytes(tensors.ZeroPoints, sizeof(int)),
+        group_index = PinBytes(tensors.GroupIndex, sizeof(int)),
         table = PinBytes(tensors.Table, sizeof(float)),
         outer_table = PinBytes(tensors.OuterTable, sizeof(float)),
         outer_scales = PinBytes(tensors.OuterScales, sizeof(float)),
         outer_offset = tensors.OuterOffset,
+        tensor_scale = tensors.TensorScale,
+        tensor_scale_divides = tensors.TensorScaleDivides ? 1u : 0,
+        scale_dtype = (lk_dtype)tensors.ScaleDType,
     };
 
     public lk_matrix PinMatrix(HostMatrix matrix) => new()

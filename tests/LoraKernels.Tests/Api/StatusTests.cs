@@ -39,8 +39,21 @@ public sealed class StatusTests
         Assert.That((int)DType.Float32, Is.EqualTo((int)lk_dtype.LK_DTYPE_F32));
         Assert.That((int)DType.Float16, Is.EqualTo((int)lk_dtype.LK_DTYPE_F16));
         Assert.That((int)DType.BFloat16, Is.EqualTo((int)lk_dtype.LK_DTYPE_BF16));
-        Assert.That((int)WeightFormat.BitsAndBytesNf4, Is.EqualTo((int)lk_format.LK_FORMAT_BNB_NF4));
-        Assert.That((int)WeightFormat.GgufQ4_0, Is.EqualTo((int)lk_format.LK_FORMAT_GGUF_Q4_0));
+        (WeightFormat, lk_format)[] formats =
+        [
+            (WeightFormat.BitsAndBytesNf4, lk_format.LK_FORMAT_BNB_NF4),
+            (WeightFormat.GgufQ4_0, lk_format.LK_FORMAT_GGUF_Q4_0),
+            (WeightFormat.BitsAndBytesFp4, lk_format.LK_FORMAT_BNB_FP4),
+            (WeightFormat.GgufQ4_1, lk_format.LK_FORMAT_GGUF_Q4_1),
+            (WeightFormat.GgufIq4Nl, lk_format.LK_FORMAT_GGUF_IQ4_NL),
+            (WeightFormat.GgufQ4_K, lk_format.LK_FORMAT_GGUF_Q4_K),
+            (WeightFormat.Int4Packed, lk_format.LK_FORMAT_INT4_PACKED),
+            (WeightFormat.Mxfp4, lk_format.LK_FORMAT_MXFP4),
+            (WeightFormat.Nvfp4, lk_format.LK_FORMAT_NVFP4),
+        ];
+        Assert.That(formats.Select(pair => (int)pair.Item1), Is.EqualTo(formats.Select(pair => (int)pair.Item2)));
+        Assert.That(Enum.GetValues<WeightFormat>(), Has.Length.EqualTo(Enum.GetValues<lk_format>().Length));
+        Assert.That(Enum.GetValues<WeightFormat>(), Is.EquivalentTo(formats.Select(pair => pair.Item1)));
     }
 
     [Test]

@@ -19,10 +19,10 @@ internal static class AwkwardCases
 
     private static readonly DType[] DTypes = [DType.Float32, DType.Float16, DType.BFloat16];
 
-    private static readonly VerificationFormat[] Formats =
-        [VerificationFormat.Nf4, VerificationFormat.Nf4Nested, VerificationFormat.GgufQ40];
+    private static readonly IReadOnlyList<VerificationFormat> Formats = VerificationFormats.All;
 
-    private static readonly VerificationFormat[] Nf4Formats = [VerificationFormat.Nf4, VerificationFormat.Nf4Nested];
+    private static readonly VerificationFormat[] WrittenFormats =
+        [.. Formats.Where(format => format.CanBeWritten())];
 
     private static readonly int[][] Ranks =
         [[], [1], [3, 8, 9], [16], [48, 1], [64, 8, 3, 0, 9], [320], [512], [1, 512], [.. Enumerable.Range(1, 64)]];
@@ -33,20 +33,23 @@ internal static class AwkwardCases
     {
         VerificationOp[] ops = [VerificationOp.Pack, VerificationOp.Dequantize, VerificationOp.Quantize];
         int[] sizes =
-            [ops.Length, InFeatures.Length, OutFeatures.Length, GroupSizes.Length, Formats.Length, DTypes.Length, 2, 2, 4];
+            [ops.Length, InFeatures.Length, OutFeatures.Length, GroupSizes.Length, Formats.Count, DTypes.Length, 2, 2, 4];
         foreach (int[] v in PairwiseCover.Create(sizes, 11))
         {
-            VerificationFormat format = ops[v[0]] == VerificationOp.Quantize ? Nf4Formats[v[4] % 2] : Formats[v[4]];
+            bool quantizes = ops[v[0]] == VerificationOp.Quantize;
+            VerificationFormat format = quantizes ? WrittenFormats[v[4] % WrittenFormats.Length] : Formats[v[4]];
+            long inFeatures = format.FitInFeatures(InFeatures[v[1]]);
             yield return new VerificationCase
             {
                 Op = ops[v[0]],
                 DType = DTypes[v[5]],
                 Format = format,
-                InFeatures = Fit(InFeatures[v[1]], format),
+                InFeatures = inFeatures,
                 OutFeatures = OutFeatures[v[2]],
-                GroupSize = GroupSizes[v[3]],
-                OuterGroupSize = ops[v[0]] == VerificationOp.Quantize ? 256 : OuterGroupSizes[v[8]],
-                CustomMap = v[6] == 1 && format != VerificationFormat.GgufQ40 && ops[v[0]] != VerificationOp.Quantize,
+                GroupSize = GroupSize(GroupSizes[v[3]], inFeatures, format),
+                OuterGroupSize = quantizes ? 256 : OuterGroupSizes[v[8]],
+                ScaleDType = DTypes[v[8] % 3],
+                CustomMap = v[6] == 1 && format.HasTable() && !quantizes,
                 Strided = v[7] == 1,
                 Seed = v.Sum() + 1,
             };
@@ -56,21 +59,23 @@ internal static class AwkwardCases
     public static IEnumerable<VerificationCase> Matmuls()
     {
         int[] sizes =
-            [InFeatures.Length, OutFeatures.Length, Rows.Length, GroupSizes.Length, Formats.Length, DTypes.Length, 4, 2, 2];
+            [InFeatures.Length, OutFeatures.Length, Rows.Length, GroupSizes.Length, Formats.Count, DTypes.Length, 4, 2, 2];
         foreach (int[] v in PairwiseCover.Create(sizes, 12))
         {
             VerificationFormat format = Formats[v[4]];
+            long inFeatures = format.FitInFeatures(InFeatures[v[0]]);
             yield return new VerificationCase
             {
                 Op = v[6] == 3 ? VerificationOp.Matmul : VerificationOp.MatmulBias,
                 DType = DTypes[v[5]],
                 Format = format,
                 Rows = Rows[v[2]],
-                InFeatures = Fit(InFeatures[v[0]], format),
+                InFeatures = inFeatures,
                 OutFeatures = OutFeatures[v[1]],
-                GroupSize = GroupSizes[v[3]],
+                GroupSize = GroupSize(GroupSizes[v[3]], inFeatures, format),
+                ScaleDType = DTypes[v[3] % 3],
                 BiasDType = DTypes[v[6] % 3],
-                CustomMap = v[8] == 1 && format != VerificationFormat.GgufQ40,
+                CustomMap = v[8] == 1 && format.HasTable(),
                 Strided = v[7] == 1,
                 Seed = v.Sum() + 1,
             };
@@ -87,7 +92,7 @@ internal static class AwkwardCases
         int[] sizes =
         [
             ops.Length, inputs.Length, outputs.Length, Rows.Length, DTypes.Length, Ranks.Length,
-            Assignments.Length, 4, 2, Formats.Length,
+            Assignments.Length, 4, 2, Formats.Count,
         ];
         foreach (int[] v in PairwiseCover.Create(sizes, 13))
         {
@@ -99,18 +104,19 @@ internal static class AwkwardCases
                 DType = DTypes[v[4]],
                 Format = format,
                 Rows = Rows[v[3]],
-                InFeatures = Fit(inputs[v[1]], format),
+                InFeatures = format.FitInFeatures(inputs[v[1]]),
                 OutFeatures = outFeatures,
                 Lora = new LoraCase(Ranks[v[5]], Assignments[v[6]], Slices(v[7], outFeatures)),
-                BiasDType = DTypes[v[9]],
+                BiasDType = DTypes[v[9] % 3],
                 Strided = v[8] == 1,
                 Seed = v.Sum() + 1,
             };
         }
     }
 
-    private static int Fit(int inFeatures, VerificationFormat format) =>
-        format == VerificationFormat.GgufQ40 ? (inFeatures + 31) / 32 * 32 : inFeatures;
+    // The largest one stands for int4's other kind of group: a whole row.
+    private static int GroupSize(int groupSize, long inFeatures, VerificationFormat format) =>
+        format.HasScaleDType() && groupSize == GroupSizes[^1] && inFeatures > 0 ? (int)inFeatures : groupSize;
 
     // All columns; one part in the middle; a fused projection of unequal parts; parts at odd offsets with gaps between.
     private static (long Offset, long Size)[] Slices(int kind, int outFeatures)

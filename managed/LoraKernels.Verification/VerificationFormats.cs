@@ -1,0 +1,67 @@
+namespace LoraKernels.Verification;
+
+/// <summary>What cases need to know of a format.</summary>
+internal static class VerificationFormats
+{
+    /// <summary>All formats that a weight can have.</summary>
+    public static IReadOnlyList<VerificationFormat> All { get; } =
+        [.. Enum.GetValues<VerificationFormat>().Where(format => format != VerificationFormat.None)];
+
+    /// <summary>The format's name in tables.</summary>
+    public static string Name(this VerificationFormat format) => format switch
+    {
+        VerificationFormat.Nf4 => "nf4",
+        VerificationFormat.Nf4Nested => "nf4-nested",
+        VerificationFormat.GgufQ40 => "q4_0",
+        VerificationFormat.Fp4 => "fp4",
+        VerificationFormat.Fp4Nested => "fp4-nested",
+        VerificationFormat.GgufQ41 => "q4_1",
+        VerificationFormat.GgufIq4Nl => "iq4_nl",
+        VerificationFormat.GgufQ4K => "q4_k",
+        VerificationFormat.Int4 => "int4",
+        VerificationFormat.Int4ZeroPoints => "int4-zero-points",
+        VerificationFormat.Int4ActOrder => "int4-act-order",
+        VerificationFormat.Mxfp4 => "mxfp4",
+        VerificationFormat.Nvfp4 => "nvfp4",
+        VerificationFormat.Nvfp4Divided => "nvfp4-divided",
+        _ => "none",
+    };
+
+    /// <summary>Whether a device of this kind has kernels for the format.</summary>
+    public static bool IsReadBy(this VerificationFormat format, DeviceKind kind) =>
+        kind == DeviceKind.Cpu || format <= VerificationFormat.GgufQ40;
+
+    /// <summary>Whether weights can be made of numbers in this format.</summary>
+    public static bool CanBeWritten(this VerificationFormat format) =>
+        format is VerificationFormat.Nf4 or VerificationFormat.Nf4Nested;
+
+    /// <summary>Whether a checkpoint may bring a table of its own.</summary>
+    public static bool HasTable(this VerificationFormat format) =>
+        format is VerificationFormat.Nf4 or VerificationFormat.Nf4Nested
+            or VerificationFormat.Fp4 or VerificationFormat.Fp4Nested;
+
+    /// <summary>Whether absmax is quantized in turn.</summary>
+    public static bool IsNested(this VerificationFormat format) =>
+        format is VerificationFormat.Nf4Nested or VerificationFormat.Fp4Nested;
+
+    /// <summary>Whether the type of the scales is the checkpoint's choice.</summary>
+    public static bool HasScaleDType(this VerificationFormat format) =>
+        format is VerificationFormat.Int4 or VerificationFormat.Int4ZeroPoints or VerificationFormat.Int4ActOrder;
+
+    /// <summary>Whether the group size is the checkpoint's choice.</summary>
+    public static bool HasGroupSize(this VerificationFormat format) => format.HasTable() || format.HasScaleDType();
+
+    /// <summary>The least K from <paramref name="inFeatures"/> on that the format can have.</summary>
+    public static long FitInFeatures(this VerificationFormat format, long inFeatures)
+    {
+        int multiple = format switch
+        {
+            VerificationFormat.GgufQ4K => 256,
+            VerificationFormat.GgufQ40 or VerificationFormat.GgufQ41 or VerificationFormat.GgufIq4Nl
+                or VerificationFormat.Mxfp4 => 32,
+            VerificationFormat.Nvfp4 or VerificationFormat.Nvfp4Divided => 16,
+            _ => 1,
+        };
+        return (inFeatures + multiple - 1) / multiple * multiple;
+    }
+}
