@@ -11,48 +11,19 @@ import math
 import sys
 import time
 import traceback
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, Iterator
 
 import facts
-import samples
+import weights
 from abi import DeviceKind
 from lorakernels import Context, Library
 from ours import Ours
-from peers import Peers, copy_bandwidth, matmul_peak
+from peers import Peers, copy_bandwidth, launch_time, matmul_peak
 from phases import EXIT_SKIPPED
-from results import Measurement, Report
+from plan import DISTRIBUTIONS, GPU, REDUCED, assignment
+from results import OURS, Measurement, Report
 from timing import Clock, EventClock, HostClock, Work, alternate
-
-_FORMATS = {"NF4": samples.nf4, "Q4_0": samples.q4_0}
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """`calls` weights rotate for up to `few` rows; more rows take long enough with `calls_many`."""
-
-    shapes: tuple[tuple[int, int], ...]
-    rows: tuple[int, ...]
-    lora_rows: tuple[int, ...]
-    adapters: tuple[int, ...]
-    rank: int
-    rounds: int
-    few: int = 64
-    calls_many: int = 8
-
-
-GPU = Sizes(
-    shapes=((4096, 4096), (14336, 4096), (4096, 14336)),
-    rows=(1, 2, 4, 8, 16, 32, 64, 128, 256, 1024, 4096),
-    lora_rows=(1, 4, 16, 64, 256),
-    adapters=(4, 64),
-    rank=16,
-    rounds=7,
-)
-REDUCED = Sizes(
-    shapes=((128, 128),), rows=(1, 8), lora_rows=(1, 8), adapters=(4,), rank=8, rounds=2
-)
 
 # A subject: its name should it be absent, how it is made, and the bytes and operations that
 # it needs at least.
@@ -78,52 +49,78 @@ class Benchmark:
         if self.torch:
             self.report.bandwidth = copy_bandwidth(self.torch, self.clock)
             self.report.peak = matmul_peak(self.torch, self.clock)
+            self.report.launch = launch_time(self.torch, self.stream, self.clock)
             print(
                 f"copy {self.report.bandwidth / 1e12:.2f} TB/s, "
-                f"matmul {self.report.peak / 1e12:.0f} TFLOP/s"
+                f"matmul {self.report.peak / 1e12:.0f} TFLOP/s, "
+                f"launch in a graph {self.report.launch * 1e6:.2f} µs"
             )
         else:
             self.report.absent["all peers"] = "torch with a CUDA GPU is not here"
-        for position, shape in enumerate(self.sizes.shapes):
-            self._shape(shape, with_adapters=position == 0)
+        # What matters most comes first, should time run out.
+        first = self.sizes.shapes[0]
+        main, others = weights.KINDS[: self.sizes.main], weights.KINDS[self.sizes.main :]
+        for shape in self.sizes.shapes:
+            self._products(f"matmul {_label(shape)}", shape, main)
+        self._adapters(first, main[0])
+        self._products(f"matmul {_label(first)}, other formats", first, others)
+        self._conversions(first)
         self.save()
 
     def save(self) -> None:
         self.report.save(self.out / "results.json")
 
-    def _shape(self, shape: tuple[int, int], with_adapters: bool) -> None:
-        label = f"{shape[0]}x{shape[1]}"
-        if self._late(f"everything at {label}"):
+    def _products(
+        self, group: str, shape: tuple[int, int], kinds: tuple[weights.Kind, ...]
+    ) -> None:
+        if self._late(group):
             return
-        copies = self._copies(shape)
-        ours = [Ours(self.context, name, make, shape, copies) for name, make in _FORMATS.items()]
-        peers = Peers(self.torch, self.stream, shape, copies) if self.torch else None
+        ours = [self._ours(shape, kind) for kind in kinds]
+        peers = self._peers(shape)
         for rows in self.sizes.rows:
-            self._case(f"matmul {label}", rows, self._matmul(ours, peers, rows, copies))
-        for adapters in self.sizes.adapters if with_adapters else ():
-            kind = f"rank {self.sizes.rank}, up to {adapters} adapters, {label}"
-            for rows in self.sizes.lora_rows:
-                distinct = min(rows, adapters)
-                self._case(f"LoRA {kind}", rows, self._lora(ours[0], peers, rows, distinct))
-                linear = self._linear(ours[0], peers, rows, distinct)
-                self._case(f"linear with LoRA {kind}", rows, linear)
-        self._case(f"dequantize to fp16, {shape[1]} columns", shape[0], self._dequantize(ours))
-        self._case(f"quantize from fp16, {shape[1]} columns", shape[0], self._quantize(ours[0]))
+            self._case(group, rows, self._matmul(ours, peers, rows))
 
-    def _matmul(
-        self, ours: list[Ours], peers: Peers | None, rows: int, copies: int
-    ) -> Iterator[Subject]:
-        calls = copies if rows <= self.sizes.few else min(copies, self.sizes.calls_many)
-        operations = 2.0 * rows * ours[0].n * ours[0].k
+    def _adapters(self, shape: tuple[int, int], kind: weights.Kind) -> None:
+        if self._late(f"adapters at {_label(shape)}"):
+            return
+        ours, peers = self._ours(shape, kind), self._peers(shape)
+        for rank in self.sizes.ranks:
+            for distribution in DISTRIBUTIONS:
+                where = f"{_label(shape)} rank {rank}, {distribution}"
+                for rows in self.sizes.lora_rows:
+                    of_row = assignment(distribution, rows, self.sizes.most_adapters)
+                    self._case(f"LoRA {where}", rows, self._lora(ours, peers, of_row, rank))
+                    linear = self._linear(ours, peers, of_row, rank)
+                    self._case(f"linear with LoRA {where}", rows, linear)
+
+    def _conversions(self, shape: tuple[int, int]) -> None:
+        if self._late("dequantize and quantize"):
+            return
+        ours = [self._ours(shape, kind) for kind in weights.KINDS]
+        columns = f"fp16, {shape[1]} columns"
+        self._case(f"dequantize to {columns}", shape[0], self._dequantize(ours))
+        nested = next(each for each in ours if each.quantizes)
+        self._case(f"quantize from {columns}", shape[0], self._quantize(nested))
+
+    def _ours(self, shape: tuple[int, int], kind: weights.Kind) -> Ours:
+        return Ours(self.context, kind, shape, self._copies(shape))
+
+    def _peers(self, shape: tuple[int, int]) -> Peers | None:
+        return Peers(self.torch, self.stream, shape, self._copies(shape)) if self.torch else None
+
+    def _matmul(self, ours: list[Ours], peers: Peers | None, rows: int) -> Iterator[Subject]:
+        n, k = ours[0].n, ours[0].k
+        most = self._copies((n, k))
+        calls = most if rows <= self.sizes.few else min(most, self.sizes.calls_many)
+        operations = 2.0 * rows * n * k
         moved = ours[0].activation_bytes(rows)
         for each in ours:
-            yield each.subject, lambda e=each: e.matmul(
-                rows, calls
-            ), each.packed_bytes + moved, operations
+            need = (each.packed_bytes + moved, operations)
+            yield each.subject, lambda e=each: e.matmul(rows, calls), *need
         if peers is None:
             return
-        fp16 = 2.0 * ours[0].n * ours[0].k
-        yield "cuBLAS fp16", lambda: peers.cublas(rows, calls), fp16 + moved, operations
+        fp16 = 2.0 * n * k + moved
+        yield "cuBLAS fp16", lambda: peers.cublas(rows, calls), fp16, operations
         yield (
             "dequantize + cuBLAS fp16",
             lambda: peers.dequantize_and_cublas(
@@ -132,46 +129,45 @@ class Benchmark:
             ours[0].packed_bytes + moved,
             operations,
         )
-        int4 = ours[0].n * ours[0].k * (0.5 + 4 / 128)
-        yield "torch int4pack bf16", lambda: peers.int4_pack(rows, calls), int4 + moved, operations
+        int4 = n * k * (0.5 + 4 / 128) + moved
+        yield "torch int4pack bf16", lambda: peers.int4_pack(rows, calls), int4, operations
 
-    def _adapter_need(self, ours: Ours, rows: int, distinct: int) -> tuple[float, float]:
-        rank = self.sizes.rank
-        moved = 2.0 * distinct * rank * (ours.n + ours.k) + ours.activation_bytes(rows)
-        return moved, 2.0 * rows * rank * (ours.n + ours.k)
+    @staticmethod
+    def _adapter_need(ours: Ours, of_row: list[int], rank: int) -> tuple[float, float]:
+        rows = len(of_row)
+        factors = 2.0 * len(set(of_row)) * rank * (ours.n + ours.k)
+        return factors + ours.activation_bytes(rows), 2.0 * rows * rank * (ours.n + ours.k)
 
-    def _lora(self, ours: Ours, peers: Peers | None, rows: int, distinct: int) -> Iterator[Subject]:
-        rank = self.sizes.rank
-        need = self._adapter_need(ours, rows, distinct)
-        assignment = [row % distinct for row in range(rows)]
-        ids = ours.adapters(distinct, rank)
-        yield ours.subject, lambda: ours.apply(ids, assignment), *need
+    def _lora(
+        self, ours: Ours, peers: Peers | None, of_row: list[int], rank: int
+    ) -> Iterator[Subject]:
+        need = self._adapter_need(ours, of_row, rank)
+        distinct = len(set(of_row))
+        yield OURS, lambda: ours.apply(of_row, rank), *need
         if peers is None:
             return
-        yield "PEFT mixed batch", lambda: peers.peft(assignment, distinct, rank), *need
-        yield "loop of matmuls", lambda: peers.loop(assignment, distinct, rank), *need
-        yield "torch grouped mm bf16", lambda: peers.grouped(assignment, distinct, rank), *need
+        yield "Triton grouped", lambda: peers.triton(of_row, distinct, rank), *need
+        yield "PEFT mixed batch", lambda: peers.peft(of_row, distinct, rank), *need
+        yield "loop of matmuls", lambda: peers.loop(of_row, distinct, rank), *need
+        yield "torch grouped mm bf16", lambda: peers.grouped(of_row, distinct, rank), *need
 
     def _linear(
-        self, ours: Ours, peers: Peers | None, rows: int, distinct: int
+        self, ours: Ours, peers: Peers | None, of_row: list[int], rank: int
     ) -> Iterator[Subject]:
-        rank = self.sizes.rank
-        moved, operations = self._adapter_need(ours, rows, distinct)
+        rows, distinct = len(of_row), len(set(of_row))
+        moved, operations = self._adapter_need(ours, of_row, rank)
         operations += 2.0 * rows * ours.n * ours.k
-        assignment = [row % distinct for row in range(rows)]
-        ids = ours.adapters(distinct, rank)
-        yield ours.subject, lambda: ours.linear(
-            ids, assignment
-        ), moved + ours.packed_bytes, operations
+        need = (moved + ours.packed_bytes, operations)
+        yield ours.subject, lambda: ours.linear(of_row, rank), *need
+        # What the adapters cost beside it.
+        alone = (ours.activation_bytes(rows) + ours.packed_bytes, 2.0 * rows * ours.n * ours.k)
+        base = f"{ours.subject}, base alone"
+        yield base, lambda: ours.matmul(rows, ours.copies, base), *alone
         if peers is None:
             return
-        fp16 = 2.0 * ours.n * ours.k
-        yield (
-            "cuBLAS fp16 + PEFT",
-            lambda: peers.cublas_and_peft(assignment, distinct, rank),
-            moved + fp16,
-            operations,
-        )
+        fp16 = moved + 2.0 * ours.n * ours.k
+        peft = "cuBLAS fp16 + PEFT"
+        yield peft, lambda: peers.cublas_and_peft(of_row, distinct, rank), fp16, operations
 
     @staticmethod
     def _dequantize(ours: list[Ours]) -> Iterator[Subject]:
@@ -202,19 +198,11 @@ class Benchmark:
                 reason = "".join(traceback.format_exception_only(failure)).strip().splitlines()[0]
                 self.report.absent[f"{name}, {group}, {rows} rows"] = reason
                 print(f"ABSENT {name}: {reason}")
-        for work, timing, (moved, operations) in zip(
-            works, alternate(self.clock, works, self.sizes.rounds), needs, strict=True
-        ):
+        timings = alternate(self.clock, works, self.sizes.rounds)
+        for work, timing, need in zip(works, timings, needs, strict=True):
             self.report.measurements.append(
                 Measurement(
-                    group,
-                    rows,
-                    work.subject,
-                    timing.median,
-                    timing.low,
-                    timing.high,
-                    moved,
-                    operations,
+                    group, rows, work.subject, timing.median, timing.low, timing.high, *need
                 )
             )
             print(f"{group}, {rows} rows: {work.subject}: {timing.median * 1e6:.1f} µs")
@@ -226,6 +214,10 @@ class Benchmark:
         self.report.left_out.append(what)
         self.save()
         return True
+
+
+def _label(shape: tuple[int, int]) -> str:
+    return f"{shape[0]}x{shape[1]}"
 
 
 def _torch_with_gpu() -> Any:
@@ -257,6 +249,8 @@ def main(arguments: list[str] | None = None) -> int:
     with Context(library, kind, stream=stream.cuda_stream if stream else None) as context:
         report = Report(facts.collect(library, context, torch), real=kind == DeviceKind.CUDA)
         Benchmark(context, report, options.out, deadline, torch, stream).run()
+    for line in report.largest_gaps(3):
+        print(line)
     note = "" if report.real else f"; {options.device} device: not GPU timings"
     print(
         f"{len(report.measurements)} measurements, {len(report.absent)} absent, "

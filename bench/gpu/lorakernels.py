@@ -92,6 +92,10 @@ class Buffer(_Handle):
 
     _destroy = "lk_buffer_destroy"
 
+    def __init__(self, library: Library, handle: c_void_p, size: int):
+        super().__init__(library, handle)
+        self.size = size
+
     @property
     def address(self) -> int:
         data = c_void_p()
@@ -202,7 +206,7 @@ class Context(_Handle):
     # Memory.
 
     def allocate(self, size: int) -> Buffer:
-        return Buffer(self.library, self._create("lk_buffer_create", size))
+        return Buffer(self.library, self._create("lk_buffer_create", size), size)
 
     def empty(self, rows: int, columns: int, dtype: DType, row_stride: int | None = None) -> Tensor:
         stride = columns if row_stride is None else row_stride
@@ -254,9 +258,12 @@ class Context(_Handle):
         size = c_int64()
         self._call("lk_workspace_bytes", byref(query), byref(size))
         workspace = self.allocate(max(256, size.value))
-        self._call("lk_context_set_workspace", workspace.address, max(256, size.value))
-        self._workspace = workspace
+        self.use_workspace(workspace)
         return workspace
+
+    def use_workspace(self, workspace: Buffer) -> None:
+        self._call("lk_context_set_workspace", workspace.address, workspace.size)
+        self._workspace = workspace
 
     def release_workspace(self) -> None:
         self._call("lk_context_set_workspace", None, 0)

@@ -23,6 +23,20 @@ class Peers:
         self.stream = stream
         self.n, self.k = shape
         self.copies = copies
+        self._kept: dict[str, tuple[Any, Any]] = {}
+
+    def _once(self, name: str, key: Any, make: Callable[[], Any]) -> Any:
+        """What `make` gives, from the last time if that was for the same key: large matrices serve
+        many cases."""
+        if name not in self._kept or self._kept[name][0] != key:
+            self._kept.pop(name, None)
+            self._kept[name] = (key, make())
+        return self._kept[name][1]
+
+    def _weights(self) -> list[Any]:
+        return self._once(
+            "weights", None, lambda: [self.random(self.n, self.k) for _ in range(self.copies)]
+        )
 
     def random(self, *size: int, dtype: Any = None) -> Any:
         dtype = dtype or self.torch.float16
@@ -46,7 +60,7 @@ class Peers:
 
     def cublas(self, rows: int, calls: int) -> Work:
         x, y = self.random(rows, self.k), self.random(rows, self.n)
-        weights = [self.random(self.n, self.k) for _ in range(calls)]
+        weights = self._weights()[:calls]
         return self.capture(
             "cuBLAS fp16", [lambda w=w: self.torch.matmul(x, w.T, out=y) for w in weights]
         )
@@ -70,12 +84,13 @@ class Peers:
         torch = self.torch
         x = self.random(rows, self.k, dtype=torch.bfloat16)
         operators = torch.ops.aten
-        weights = []
-        for _ in range(calls):
-            codes = torch.randint(
-                0, 256, (self.n, self.k // 2), device=self.device, dtype=torch.uint8
-            )
-            weights.append(operators._convert_weight_to_int4pack(codes, 8))
+
+        def make() -> list[Any]:
+            size = (self.n, self.k // 2)
+            codes = torch.randint(0, 256, size, device=self.device, dtype=torch.uint8)
+            return [operators._convert_weight_to_int4pack(codes, 8) for _ in range(self.copies)]
+
+        weights = self._once("int4", None, make)[:calls]
         scales = self.random(self.k // group, self.n, 2, dtype=torch.bfloat16)
         return self.capture(
             "torch int4pack bf16",
@@ -86,13 +101,17 @@ class Peers:
 
     def _factors(self, adapters: int, rank: int, dtype: Any) -> list[tuple[Any, Any]]:
         """For each copy A [adapters, rank, K] and B [adapters, N, rank]."""
-        return [
-            (
-                self.random(adapters, rank, self.k, dtype=dtype),
-                self.random(adapters, self.n, rank, dtype=dtype),
-            )
-            for _ in range(self.copies)
-        ]
+
+        def make() -> list[tuple[Any, Any]]:
+            return [
+                (
+                    self.random(adapters, rank, self.k, dtype=dtype),
+                    self.random(adapters, self.n, rank, dtype=dtype),
+                )
+                for _ in range(self.copies)
+            ]
+
+        return self._once(f"factors {dtype}", (adapters, rank), make)
 
     def peft(self, assignment: Sequence[int], adapters: int, rank: int) -> Work:
         """PEFT's mixed batch: for each adapter gather its rows, two products, scatter."""
@@ -140,11 +159,22 @@ class Peers:
             "torch grouped mm bf16", [lambda a=a, b=b: call(a, b) for a, b in factors]
         )
 
+    def triton(self, assignment: Sequence[int], adapters: int, rank: int) -> Work:
+        """Punica's grouped shrink and expand, written in Triton."""
+        from triton_lora import Grouped
+
+        x, y = self.random(len(assignment), self.k), self.random(len(assignment), self.n)
+        grouped = Grouped(self.torch, assignment, rank, (self.n, self.k), self.device)
+        factors = self._factors(adapters, rank, self.torch.float16)
+        return self.capture(
+            "Triton grouped", [lambda a=a, b=b: grouped.add(y, x, a, b, 0.5) for a, b in factors]
+        )
+
     def cublas_and_peft(self, assignment: Sequence[int], adapters: int, rank: int) -> Work:
         """A PEFT layer on an fp16 base."""
         torch = self.torch
         x, y = self.random(len(assignment), self.k), self.random(len(assignment), self.n)
-        weights = [self.random(self.n, self.k) for _ in range(self.copies)]
+        weights = self._weights()
         indices = self._rows_of(assignment, adapters)
 
         def call(w: Any, a: Any, b: Any) -> None:
@@ -181,3 +211,15 @@ def matmul_peak(torch: Any, clock: Any, size: int = 8192) -> float:
     y = torch.empty_like(x)
     times = [clock.time(lambda: torch.matmul(x, w.T, out=y)) for _ in range(8)]
     return 2 * size**3 / min(times[2:])
+
+
+def launch_time(torch: Any, stream: Any, clock: Any, launches: int = 400) -> float:
+    """Seconds from one kernel of a graph to the next if they do next to nothing."""
+    x = torch.zeros(1, device="cuda")
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph, stream=stream):
+        for _ in range(launches):
+            x.add_(1)
+    times = [clock.time(graph.replay) for _ in range(5)]
+    return min(times[1:]) / launches

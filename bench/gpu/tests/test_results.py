@@ -30,10 +30,37 @@ class Page(unittest.TestCase):
     def test_times_and_share_of_the_limit(self) -> None:
         page = markdown(sample(), {})
         # 5 MB at 1 TB/s are 5 us: half of the 10 us that were measured.
-        self.assertIn("| 1 | 5.0 | 10.0 (9.0 … 3000.0) [50%] | 20.0 (9.0 … 3000.0) [25%] |", page)
+        self.assertIn(
+            "| 1 | 5.0 | 10.0 (9.0 … 3000.0) [50% B] | 20.0 (9.0 … 3000.0) [25% B] |", page
+        )
         self.assertIn("- absent: torch int4pack: no such operator", page)
         self.assertIn("- left out, no time: prefill", page)
         self.assertNotIn("Not GPU timings", page)
+
+    def test_the_largest_gaps_to_the_limits(self) -> None:
+        report = sample()
+        report.launch = 3e-6
+        times = {"matmul": (40e-6, 5e6, 1e6), "LoRA": (10e-6, 1e6, 1e6), "more": (8e-6, 1, 4e8)}
+        for group, (seconds, size, operations) in times.items():
+            report.measurements.append(
+                Measurement(group, 4, "LoraKernels", seconds, 0, 0, size, operations)
+            )
+        self.assertEqual(
+            [
+                "matmul 4x4, 64 rows, LoraKernels NF4: 640.0 µs, 1% of bandwidth; "
+                "cuBLAS <fp16> takes 1280.0 µs",
+                "LoRA, 4 rows, LoraKernels: 10.0 µs, 10% of bandwidth; a launch alone takes 3.0 µs",
+            ],
+            report.largest_gaps(2),
+        )
+        self.assertEqual(4, len(report.largest_gaps(9)))
+        self.assertIn("50% of tensor peak; a launch", report.largest_gaps(9)[3])
+        self.assertIn("3. matmul, 4 rows, LoraKernels: 40.0 µs, 12%", markdown(report, {}))
+
+    def test_without_measured_limits_there_are_no_gaps(self) -> None:
+        report = sample()
+        report.bandwidth = None
+        self.assertEqual([], report.largest_gaps(3))
 
     def test_what_is_no_gpu_says_so(self) -> None:
         self.assertIn("**Not GPU timings.**", markdown(sample(real=False), {}))
@@ -41,7 +68,7 @@ class Page(unittest.TestCase):
     def test_a_subject_without_a_measurement(self) -> None:
         report = sample()
         del report.measurements[1]
-        self.assertIn("| 1 | 5.0 | 10.0 (9.0 … 3000.0) [50%] | - |", markdown(report, {}))
+        self.assertIn("| 1 | 5.0 | 10.0 (9.0 … 3000.0) [50% B] | - |", markdown(report, {}))
 
     def test_saved_and_loaded(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
