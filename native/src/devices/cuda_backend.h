@@ -56,8 +56,8 @@ class CudaBackend final : public Backend {
     void download(void* destination, const void* device_memory, int64_t bytes);
     // Says which element of a group is not finite.
     [[noreturn]] void fail_for_group(const lk_matrix& w, int64_t first, int64_t count);
-    // A module's adapters with the workspace for their values.
-    Adapters adapters_of(const BatchPlan& plan, int32_t module, Workspace& workspace) const;
+    // A module's adapters with the workspace for their values, computed from x.
+    Adapters adapters_of(const BatchPlan& plan, int32_t module, const lk_matrix& x, Workspace& workspace) const;
     // How many items of shrink to launch for.
     int64_t items_of(const BatchPlan& plan) const;
 

@@ -43,18 +43,25 @@ void use_matrix(Adapters& adapters, const lk_matrix& s) {
     adapters.value_stride = s.row_stride;
 }
 
-int64_t values_bytes(int64_t rank_tiles) {
-    return rank_tiles * kRankTile * int64_t(sizeof(float));
+int64_t piece_values(int64_t rank_tiles) {
+    return rank_tiles * kRankTile;
+}
+
+int64_t values_bytes(int64_t rank_tiles, int64_t pieces) {
+    return piece_values(rank_tiles) * pieces * int64_t(sizeof(float));
 }
 
 }  // namespace
 
 // By capacity, not by what the plan holds now: a later content may need more.
-Adapters CudaBackend::adapters_of(const BatchPlan& plan, int32_t module, Workspace& workspace) const {
+Adapters CudaBackend::adapters_of(const BatchPlan& plan, int32_t module, const lk_matrix& x,
+                                  Workspace& workspace) const {
     Adapters adapters = adapters_without_values(plan, module);
+    const int64_t tiles = batch_of(plan).capacities().max_rank_tiles;
+    adapters.pieces = shrink_pieces(x.columns, x.rows, adapters.row_local);
+    adapters.piece_stride = piece_values(tiles);
     workspace.set_fixed(stream_.capturing());
-    adapters.values =
-        reinterpret_cast<float*>(workspace.reserve(values_bytes(batch_of(plan).capacities().max_rank_tiles)));
+    adapters.values = reinterpret_cast<float*>(workspace.reserve(values_bytes(tiles, adapters.pieces)));
     return adapters;
 }
 
@@ -63,8 +70,8 @@ int64_t CudaBackend::items_of(const BatchPlan& plan) const {
     return stream_.capturing() ? batch_of(plan).capacities().max_rank_tiles : shrink_items(plan);
 }
 
-int64_t CudaBackend::workspace_bytes(int64_t, int64_t, int64_t, int64_t rank_tiles) const {
-    return values_bytes(rank_tiles);
+int64_t CudaBackend::workspace_bytes(int64_t, int64_t in_features, int64_t, int64_t rank_tiles) const {
+    return values_bytes(rank_tiles, shrink_pieces(in_features, 1, false));
 }
 
 std::unique_ptr<BatchStorage> CudaBackend::create_batch(const lk_lora_batch_options& capacities) {
@@ -91,7 +98,7 @@ void CudaBackend::linear(const LinearArguments& arguments, Workspace& workspace)
     if (arguments.plan == nullptr) {
         return cuda::linear(stream_, arguments.x, weight, {}, bias, arguments.y);
     }
-    const Adapters adapters = adapters_of(*arguments.plan, arguments.module, workspace);
+    const Adapters adapters = adapters_of(*arguments.plan, arguments.module, arguments.x, workspace);
     const BatchInUse use(*this, *arguments.plan);
     cuda::shrink(stream_, arguments.x, adapters, items_of(*arguments.plan));
     cuda::linear(stream_, arguments.x, weight, adapters, bias, arguments.y);
@@ -100,20 +107,20 @@ void CudaBackend::linear(const LinearArguments& arguments, Workspace& workspace)
 void CudaBackend::apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y,
                         Workspace& workspace) {
     const CurrentContext current(device_);
-    const Adapters adapters = adapters_of(plan, module, workspace);
+    const Adapters adapters = adapters_of(plan, module, x, workspace);
     const BatchInUse use(*this, plan);
     cuda::shrink(stream_, x, adapters, items_of(plan));
     cuda::expand(stream_, x, adapters, y);
 }
 
-void CudaBackend::shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s, Workspace&) {
+void CudaBackend::shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,
+                         Workspace& workspace) {
     if (is_empty(s)) return;
     const CurrentContext current(device_);
-    Adapters adapters = adapters_without_values(plan, module);
-    use_matrix(adapters, s);
+    const Adapters adapters = adapters_of(plan, module, x, workspace);
     const BatchInUse use(*this, plan);
-    cuda::clear(stream_, s);
     cuda::shrink(stream_, x, adapters, items_of(plan));
+    cuda::collect(stream_, x, adapters, s);
 }
 
 void CudaBackend::expand(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y, Workspace&) {
@@ -122,7 +129,7 @@ void CudaBackend::expand(const lk_matrix& s, const BatchPlan& plan, int32_t modu
     Adapters adapters = adapters_without_values(plan, module);
     use_matrix(adapters, s);
     const BatchInUse use(*this, plan);
-    cuda::expand_values(stream_, adapters, y);
+    cuda::expand(stream_, {}, adapters, y);
 }
 
 }  // namespace lk::cuda

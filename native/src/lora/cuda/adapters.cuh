@@ -1,10 +1,22 @@
 // What kernels read of a batch's adapters.
 #pragma once
 
+#include <bit>
+
 #include "lora/cuda/device_plan.h"
 #include "matmul/cuda/elements.cuh"
+#include "platform/cuda/warp.cuh"
 
 namespace lk::cuda {
+
+// 8 bytes of another lane.
+template <class V>
+__device__ __forceinline__ V shuffle_wide(V value, uint32_t lane) {
+    const auto bits = std::bit_cast<uint64_t>(value);
+    const uint64_t low = shuffle(uint32_t(bits), lane);
+    const uint64_t high = shuffle(uint32_t(bits >> 32), lane);
+    return std::bit_cast<V>(high << 32 | low);
+}
 
 // How many ranks are summed up before the sum is added to the total.
 inline constexpr int kPromotedRanks = 128;
@@ -12,6 +24,14 @@ inline constexpr int kPromotedRanks = 128;
 __device__ __forceinline__ float* values_of(const Adapters& adapters, int64_t entry) {
     return adapters.values +
            (adapters.by_tiles ? adapters.plan.first_tile[entry] * kRankTile : entry * adapters.value_stride);
+}
+
+// The sum of a value's pieces, given the first.
+__device__ __forceinline__ float whole_value(const Adapters& adapters, const float* value) {
+    float sum = value[0];
+#pragma unroll 4
+    for (int32_t piece = 1; piece < adapters.pieces; ++piece) sum += value[piece * adapters.piece_stride];
+    return sum;
 }
 
 // Values of a slice before those of the next.
@@ -50,7 +70,8 @@ __device__ __forceinline__ bool has_adapter(const Adapters& adapters, int64_t ro
     return found;
 }
 
-// totals[j] += the row's adapters at column + j * ColumnStep, for columns below `end`, in the order of the entries.
+// totals[j] += the row's adapters at column + j * ColumnStep, for columns below `end`, in the order of the entries: dot
+// products of one thread, in fp32. epilogue.cuh does the same for a warp's tile on tensor cores.
 template <int C, int ColumnStep>
 __device__ __forceinline__ void add_adapters(const Adapters& adapters, int64_t row, int64_t column, int64_t end,
                                              float (&totals)[C]) {
@@ -58,20 +79,29 @@ __device__ __forceinline__ void add_adapters(const Adapters& adapters, int64_t r
         const float weight = adapters.plan.weights[entry];
         for_each_slice(adapters, entry, slices, [&](const LoraDescriptor& slice, const float* values) {
             const int64_t first = column - slice.first_column;  // of this thread, within the slice
+            bool inside[C];
+            bool any_inside = false;
+#pragma unroll
+            for (int j = 0; j < C; ++j) {
+                const int64_t n = first + j * ColumnStep;
+                inside[j] = n >= 0 && n < slice.columns && column + j * ColumnStep < end;
+                any_inside = any_inside || inside[j];
+            }
+            if (!any_inside) return;
             float sums[C] = {};
             with_element_type(slice.b_dtype, [&]<class B>(const B*) {
-                const B* const b = static_cast<const B*>(slice.b);
+                const B* const b = static_cast<const B*>(slice.b) + first;
                 for (int32_t promoted = 0; promoted < slice.rank; promoted += kPromotedRanks) {
                     const int32_t last =
                         slice.rank - promoted < kPromotedRanks ? slice.rank : promoted + kPromotedRanks;
                     float part[C] = {};
+#pragma unroll 4
                     for (int32_t rank = promoted; rank < last; ++rank) {
-                        const float value = values[rank];
+                        const float value = whole_value(adapters, values + rank);
 #pragma unroll
                         for (int j = 0; j < C; ++j) {
-                            const int64_t n = first + j * ColumnStep;
-                            if (n < 0 || n >= slice.columns || column + j * ColumnStep >= end) continue;
-                            part[j] = fma_rn(value, widen(b[rank * slice.columns + n]), part[j]);
+                            if (!inside[j]) continue;
+                            part[j] = fma_rn(value, widen(b[rank * slice.columns + j * ColumnStep]), part[j]);
                         }
                     }
 #pragma unroll
@@ -81,8 +111,7 @@ __device__ __forceinline__ void add_adapters(const Adapters& adapters, int64_t r
             const float scale = weight * slice.scale;
 #pragma unroll
             for (int j = 0; j < C; ++j) {
-                const int64_t n = first + j * ColumnStep;
-                if (n >= 0 && n < slice.columns) totals[j] += scale * sums[j];
+                if (inside[j]) totals[j] += scale * sums[j];
             }
         });
     });

@@ -38,7 +38,7 @@ int64_t shrink_items(const BatchPlan& plan) {
     int64_t items = 0;
     for (size_t s = 0; s < plan.segments.size(); ++s) {
         const int64_t entries = plan.segment_offsets[s + 1] - plan.segment_offsets[s];
-        items += divide_up(entries, kItemEntries) * plan.segments[s]->widest_tiles;
+        items += divide_up(entries, kItemEntries) * divide_up(plan.segments[s]->widest_tiles, kItemTiles);
     }
     return items;
 }
@@ -70,8 +70,9 @@ void CudaBatch::write(const BatchPlan& plan, char* out) const {
         to.descriptors[s] = plan.segments[s]->descriptors();
         const auto end = int32_t(plan.segment_offsets[s + 1]);
         for (auto first = int32_t(plan.segment_offsets[s]); first < end; first += kItemEntries) {
-            for (int32_t tile = 0; tile < int32_t(plan.segments[s]->widest_tiles); ++tile) {
-                to.items[items++] = {first, std::min(kItemEntries, end - first), tile};
+            const auto pairs = int32_t(divide_up(plan.segments[s]->widest_tiles, kItemTiles));
+            for (int32_t pair = 0; pair < pairs; ++pair) {
+                to.items[items++] = {first, std::min(kItemEntries, end - first), pair};
             }
         }
     }

@@ -9,15 +9,22 @@
 
 namespace lk::cuda {
 
-// Entries that one block of shrink computes together.
-inline constexpr int32_t kItemEntries = 8;
+// What one block of shrink does, for a piece of k: two rank tiles of one adapter times the rows of some of its entries.
+inline constexpr int kItemTiles = 2;
+inline constexpr int32_t kItemEntries = 32;
+// Up to as many entries are dot products, more go through tensor cores.
+inline constexpr int32_t kFewEntries = 4;
 
-// What one block of shrink does: a rank tile of one adapter times the rows of a few of its entries.
 struct ShrinkItem {
     int32_t first;  // place in segment_entries
     int32_t count;  // 1 ... kItemEntries
-    int32_t tile;   // rank tile of the adapter, counted over a module's slices
+    int32_t pair;   // of rank tiles of the adapter, counted over a module's slices
 };
+
+// k of a piece: whole steps of a warp's dot products.
+constexpr int64_t shrink_depth(int64_t in_features, int64_t pieces) {
+    return round_up(divide_up(in_features, pieces), 256);
+}
 
 struct PlanCounts {
     int32_t rows;
@@ -58,9 +65,13 @@ struct Adapters {
     DevicePlan plan;
     int32_t first_slice = 0;  // of the module, among the slices of the table
     int32_t slice_count = 0;
-    // x * A^T of each entry: by rank tiles as in the plan, or one entry a row of an lk_matrix.
+    // x * A^T of each entry: by rank tiles as in the plan, or one entry a row of an lk_matrix. Whoever reads a value
+    // adds its pieces up, in their order: sums over consecutive parts of k.
     float* values = nullptr;
+    int32_t pieces = 1;
+    int64_t piece_stride = 0;
     bool by_tiles = true;
+    bool row_local = false;  // a row's values must not depend on its batch in any bit
     int64_t value_rows = 0;  // of the lk_matrix
     int64_t value_stride = 0;
 };

@@ -6,14 +6,24 @@
 
 namespace lk::cuda {
 
-// adapters.values = x * A^T of every entry. `items` is how many items the plan may hold.
+// Into how many pieces of k a shrink is divided: few rows need many blocks to be fast. For values that are row_local it
+// is a matter of k alone.
+constexpr int32_t shrink_pieces(int64_t in_features, int64_t rows, bool row_local) {
+    constexpr int64_t kShortest = 512;
+    const int64_t most = row_local || rows <= 64 ? 8 : rows <= 256 ? 2 : 1;
+    const int64_t pieces = divide_up(in_features, kShortest);
+    return int32_t(pieces < 1 ? 1 : pieces < most ? pieces : most);
+}
+
+// adapters.values = x * A^T of every entry. `items` is how many items the plan may hold. A kernel that is launched
+// next, as a programmatic one, may begin early.
 void shrink(const Stream& stream, const lk_matrix& x, const Adapters& adapters, int64_t items);
 
-// s = 0: what entries do not fill.
-void clear(const Stream& stream, const lk_matrix& s);
+// s = adapters.values, which were computed from x, whole and one entry a row; 0 where entries have none.
+void collect(const Stream& stream, const lk_matrix& x, const Adapters& adapters, const lk_matrix& s);
 
-// y += the adapters' updates, from adapters.values, which were computed from x, or are all that is known.
+// y += the adapters' updates, from adapters.values, which were computed from x; without x.data they are all that is
+// known.
 void expand(const Stream& stream, const lk_matrix& x, const Adapters& adapters, const lk_matrix& y);
-void expand_values(const Stream& stream, const Adapters& adapters, const lk_matrix& y);
 
 }  // namespace lk::cuda

@@ -1,40 +1,32 @@
-// s = x * A^T. A block computes a rank tile of an adapter for up to 8 of its entries: both sides pass through shared
-// memory as fp32, a thread sums up one element.
+// s = x * A^T.
+#include <algorithm>
+
 #include "core/dtype.h"
 #include "linear/cuda/exact.cuh"
 #include "lora/cuda/lora.h"
+#include "lora/cuda/shrink.cuh"
 #include "matmul/cuda/grid_size.h"
-#include "matmul/cuda/tile.cuh"
+#include "platform/cuda/grid.cuh"
 #include "platform/cuda/launch.h"
 
 namespace lk::cuda {
 namespace {
 
-static_assert(kTileThreads == kItemEntries * kRankTile);
-
 // Of a multiprocessor, at least. Where this is not said, ptxas saves registers for more of them and spills.
-constexpr int kShrinkBlocks = 8;
+constexpr int kShrinkBlocks = 3;
+// A recorded launch serves any number of items up to the batch's capacity: blocks walk over them.
+constexpr int64_t kMostBlocks = 4096;
 
-// Where a rank tile of an adapter lies in a module.
-struct TilePlace {
-    const LoraDescriptor* slice = nullptr;  // NULL: the adapter has fewer tiles in this module
-    int32_t tile = 0;                       // within the slice
-    int64_t values_before = 0;
-};
-
-__device__ __forceinline__ TilePlace find_tile(const Adapters& adapters, const LoraDescriptor* slices, int32_t tile) {
-    TilePlace place;
-    for (int32_t s = 0; s < adapters.slice_count; ++s) {
-        const auto tiles = int32_t(rank_tiles(slices[s].rank));
-        if (tile < tiles) {
-            place.slice = slices + s;
-            place.tile = tile;
-            return place;
-        }
-        tile -= tiles;
-        place.values_before += value_count(adapters, slices[s].rank);
+template <class T>
+__global__ void __launch_bounds__(kShrinkThreads, kShrinkBlocks)
+    shrink_kernel(const __grid_constant__ lk_matrix x, const __grid_constant__ Adapters adapters) {
+    LK_SHARED(ShrinkSums, sums);
+    grid_launch_dependents();
+    const int64_t work = int64_t(adapters.plan.counts->items) * adapters.pieces;
+    for (int64_t i = blockIdx.x; i < work; i += gridDim.x) {
+        const auto item = i / adapters.pieces;
+        shrink_item<T>(x, adapters, adapters.plan.items[item], int32_t(i - item * adapters.pieces), sums);
     }
-    return place;
 }
 
 // See exact.cuh.
@@ -44,69 +36,48 @@ LK_RARE float undo_overflow(const lk_matrix& x, int64_t row, const LoraDescripto
     return float(exact_value<T>(x, row, slice, rank));
 }
 
+// s = the whole values, one entry a row; what entries do not fill becomes 0.
 template <class T>
-__global__ void __launch_bounds__(kTileThreads, kShrinkBlocks)
-    shrink_kernel(const __grid_constant__ lk_matrix x, const __grid_constant__ Adapters adapters) {
-    LK_SHARED(Tile<kItemEntries>, x_tile);
-    LK_SHARED(Tile<kRankTile>, a_tile);
+__global__ void __launch_bounds__(kShrinkThreads)
+    collect_kernel(const __grid_constant__ lk_matrix x, const __grid_constant__ Adapters adapters,
+                   const __grid_constant__ lk_matrix s) {
     const DevicePlan& plan = adapters.plan;
-    const int own_entry = int(threadIdx.x) / int(kRankTile);
-    const int own_rank = int(threadIdx.x) % int(kRankTile);
-    for (int32_t i = int32_t(blockIdx.x); i < plan.counts->items; i += int32_t(gridDim.x)) {
-        const ShrinkItem item = plan.items[i];
-        const int32_t* const entries = plan.segment_entries + item.first;
-        const LoraDescriptor* const slices = plan.descriptors[plan.segment_of_entry[entries[0]]] + adapters.first_slice;
-        const TilePlace place = find_tile(adapters, slices, item.tile);
-        if (place.slice == nullptr) continue;
-        const LoraDescriptor& slice = *place.slice;
-        // Entries ascend, and with them rows: those that x does not have are at the end.
-        int count = item.count;
-        while (count > 0 && plan.row_of_entry[entries[count - 1]] >= x.rows) --count;
-
-        float total = 0;
-        for (int64_t first_k = 0; first_k < x.columns; first_k += kTileDepth) {
-            block_sync();
-            stage_rows(x_tile, count, x.columns, first_k,
-                       [&](int r) { return row_of<const T>(x, plan.row_of_entry[entries[r]]); });
-            with_element_type(slice.a_dtype, [&]<class A>(const A*) {
-                const A* const a = static_cast<const A*>(slice.a) + place.tile * kRankTile * x.columns;
-                stage_rows(a_tile, int(kRankTile), x.columns, first_k, [&](int r) { return a + r * x.columns; });
-            });
-            block_sync();
-            float sum[1][1] = {};
-            add_products<1, 1, 1, 1>(x_tile, a_tile, own_entry, own_rank, own_entry < count ? 1 : 0,
-                                     padded_depth(x.columns, first_k), sum);
-            total += sum[0][0];
+    for (int64_t entry = blockIdx.x; entry < s.rows; entry += gridDim.x) {
+        float* const out = row_of<float>(s, entry);
+        int64_t filled = 0;
+        const int32_t segment = entry < plan.counts->entries ? plan.segment_of_entry[entry] : -1;
+        if (segment >= 0 && plan.row_of_entry[entry] < x.rows) {
+            for_each_slice(adapters, entry, plan.descriptors[segment] + adapters.first_slice,
+                           [&](const LoraDescriptor& slice, const float* values) {
+                               for (int32_t rank = int32_t(threadIdx.x); rank < slice.rank; rank += kShrinkThreads) {
+                                   float total = whole_value(adapters, values + rank);
+                                   if (!is_finite(total)) {
+                                       total = undo_overflow<T>(x, plan.row_of_entry[entry], slice, rank, total);
+                                   }
+                                   out[filled + rank] = total;
+                               }
+                               filled += slice.rank;
+                           });
         }
-
-        const int32_t rank = place.tile * int32_t(kRankTile) + own_rank;
-        if (own_entry >= count || rank >= slice.rank) continue;
-        const int32_t entry = entries[own_entry];
-        if (!adapters.by_tiles && entry >= adapters.value_rows) continue;
-        const int32_t row = plan.row_of_entry[entry];
-        if (!is_finite(total)) total = undo_overflow<T>(x, row, slice, rank, total);
-        values_of(adapters, entry)[place.values_before + rank] = total;
-    }
-}
-
-__global__ void __launch_bounds__(kTileThreads) clear_kernel(const __grid_constant__ lk_matrix s) {
-    for (int64_t row = blockIdx.x; row < s.rows; row += gridDim.x) {
-        float* const values = row_of<float>(s, row);
-        for (int64_t c = threadIdx.x; c < s.columns; c += kTileThreads) values[c] = 0;
+        for (int64_t c = filled + int64_t(threadIdx.x); c < s.columns; c += kShrinkThreads) out[c] = 0;
     }
 }
 
 }  // namespace
 
 void shrink(const Stream& stream, const lk_matrix& x, const Adapters& adapters, int64_t items) {
+    const int64_t blocks = std::min(items * adapters.pieces, kMostBlocks);
     with_dtype(x.dtype, [&]<class T>(T*) {
-        launch(shrink_kernel<T>, {.grid = grid_size(items), .block = kTileThreads, .stream = stream.handle()}, x,
+        launch(shrink_kernel<T>, {.grid = grid_size(blocks), .block = kShrinkThreads, .stream = stream.handle()}, x,
                adapters);
     });
 }
 
-void clear(const Stream& stream, const lk_matrix& s) {
-    launch(clear_kernel, {.grid = grid_size(s.rows), .block = kTileThreads, .stream = stream.handle()}, s);
+void collect(const Stream& stream, const lk_matrix& x, const Adapters& adapters, const lk_matrix& s) {
+    with_dtype(x.dtype, [&]<class T>(T*) {
+        launch(collect_kernel<T>, {.grid = grid_size(s.rows), .block = kShrinkThreads, .stream = stream.handle()}, x,
+               adapters, s);
+    });
 }
 
 }  // namespace lk::cuda

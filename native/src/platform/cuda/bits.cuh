@@ -40,4 +40,13 @@ LK_DEVICE uint32_t funnel_shift_right(uint32_t low, uint32_t high, uint32_t coun
 #endif
 }
 
+// The place of the lowest bit that is set; at least one must be. PTX ISA 9.7.1.18 "brev", 9.7.1.17 "bfind".
+LK_DEVICE uint32_t first_bit(uint32_t bits) {
+#if defined(LK_EMULATED)
+    return emulated::first_bit(bits);
+#else
+    return uint32_t(__ffs(int(bits)) - 1);
+#endif
+}
+
 }  // namespace lk::cuda

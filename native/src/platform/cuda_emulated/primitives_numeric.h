@@ -35,6 +35,10 @@ LK_UNWATCHED inline uint32_t funnel_shift_right(uint32_t low, uint32_t high, uin
     return static_cast<uint32_t>((uint64_t(high) << 32 | low) >> (count & 31));
 }
 
+LK_UNWATCHED inline uint32_t first_bit(uint32_t bits) {
+    return uint32_t(std::countr_zero(bits));
+}
+
 LK_UNWATCHED inline uint32_t float_bits(float value) {
     return std::bit_cast<uint32_t>(value);
 }
