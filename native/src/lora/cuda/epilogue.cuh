@@ -11,28 +11,13 @@
 #pragma once
 
 #include "lora/cuda/adapters.cuh"
+#include "lora/cuda/update_staging.h"
 #include "platform/cuda/async_copy.cuh"
 #include "platform/cuda/bits.cuh"
 #include "platform/cuda/ldmatrix.cuh"
 #include "platform/cuda/mma.cuh"
 
 namespace lk::cuda {
-
-// Columns of y, tokens and ranks that are multiplied at a time.
-inline constexpr int kUpdateColumns = 32;
-inline constexpr int kUpdateTokens = 8;
-inline constexpr int kUpdateRanks = 16;
-
-// B^T of one unit. Rows of ranks lie so that eight of them, 16 bytes of each, touch every bank once.
-struct alignas(16) UpdateFactors {
-    uint16_t values[kUpdateRanks][kUpdateColumns + 8];
-};
-
-// Shared memory of a warp: units under way.
-struct UpdateStaging {
-    static constexpr int kStages = 4;
-    UpdateFactors stages[kStages];
-};
 
 // How the adapter of a token's entry changes a slice of the module. rank 0: not at all.
 struct TokenUpdate {
@@ -168,8 +153,7 @@ __device__ __forceinline__ void stage_factors(const UpdateUnit& unit, int32_t fi
 // totals += the unit's ranks [first_rank, + 16), of the tokens that it has.
 template <class B, bool Exact, int ColumnTiles>
 __device__ __forceinline__ void add_unit(const UpdateUnit& unit, const UpdateFactors& factors,
-                                         const UpdateValues<Exact, ColumnTiles>& values,
-                                         float (&totals)[ColumnTiles][2][4]) {
+                                         const UpdateValues<Exact, ColumnTiles>& values, float (*totals)[2][4]) {
     const uint32_t lane = lane_id();
     uint32_t a[2][4];
 #pragma unroll
@@ -202,7 +186,7 @@ __device__ __forceinline__ void add_unit(const UpdateUnit& unit, const UpdateFac
 template <bool Exact, int ColumnTiles>
 __device__ __forceinline__ void add_unit_exactly(const UpdateUnit& unit, int32_t first_rank,
                                                  const UpdateValues<Exact, ColumnTiles>& values,
-                                                 float (&totals)[ColumnTiles][2][4]) {
+                                                 float (*totals)[2][4]) {
     const uint32_t lane = lane_id();
     const int32_t ranks = unit.rank - first_rank < kUpdateRanks ? unit.rank - first_rank : kUpdateRanks;
     const bool has_own = unit.has_column(lane);
@@ -250,11 +234,12 @@ __device__ __forceinline__ void add_unit_exactly(const UpdateUnit& unit, int32_t
 // One slice, one entry of each token.
 template <bool Exact, int ColumnTiles>
 __device__ __forceinline__ void add_slice(const Adapters& adapters, int32_t segment, const TokenUpdate& own,
-                                          UpdateStaging& staging, float (&totals)[ColumnTiles][2][4]) {
+                                          UpdateStaging& staging, const UpdateShare& share, float (*totals)[2][4]) {
     constexpr int kStages = UpdateStaging::kStages;
     const uint32_t same = match_any(own.rank > 0 ? uint32_t(segment) : ~0u);
-    const bool leads = own.rank > 0 && (same & ((1u << lane_id()) - 1)) == 0;
-    for (int32_t first_rank = 0;; first_rank += kUpdateRanks) {
+    const bool leads =
+        own.rank > 0 && (same & ((1u << lane_id()) - 1)) == 0 && (share.first_tokens >> lane_id() & 1) != 0;
+    for (int32_t first_rank = share.first_rank;; first_rank += share.rank_step) {
         uint32_t units = ballot(leads && own.rank > first_rank);
         if (units == 0) return;
         uint32_t ahead = units;
@@ -290,18 +275,13 @@ __device__ __forceinline__ void add_slice(const Adapters& adapters, int32_t segm
     }
 }
 
-// totals[c][tile][i] += what the rows' adapters add to y[first_row + 8c + 2t + i % 2][first_column + 16 tile + g +
-// i / 2 * 8], of lane 4g + t: mma's accumulators with rows of W as rows. Rows from `rows` on have none.
-//
-// All lanes of the warp call it; the staging is the warp's alone, and no other copies of its threads are under way. The
-// kernel has called grid_dependency_wait(). Exact: y is fp32.
+// Of up to 32 tokens, each of which a lane stands for.
 template <bool Exact, int ColumnTiles>
-__device__ __forceinline__ void add_adapters_to_tile(const Adapters& adapters, int64_t first_row, int64_t rows,
-                                                     int64_t first_column, UpdateStaging& staging,
-                                                     float (&totals)[ColumnTiles][2][4]) {
-    static_assert(ColumnTiles * kUpdateTokens <= 32, "a lane stands for a token");
+__device__ __forceinline__ void add_adapters_to_tokens(const Adapters& adapters, int64_t first_row, int64_t rows,
+                                                       int64_t first_column, UpdateStaging& staging,
+                                                       const UpdateShare& share, float (*totals)[2][4]) {
+    static_assert(ColumnTiles * kUpdateTokens <= 32);
     const DevicePlan& plan = adapters.plan;
-    if (plan.counts == nullptr) return;
     const int64_t row = first_row + lane_id();
     const bool has_row = int(lane_id()) < ColumnTiles * kUpdateTokens && row < rows && row < plan.counts->rows;
     int32_t entry = has_row ? plan.row_offsets[row] : 0;
@@ -333,8 +313,30 @@ __device__ __forceinline__ void add_adapters_to_tile(const Adapters& adapters, i
                 }
                 values += value_count(adapters, rank);
             }
-            add_slice<Exact>(adapters, segment, own, staging, totals);
+            add_slice<Exact, ColumnTiles>(adapters, segment, own, staging, share, totals);
         }
+    }
+}
+
+// totals[c][tile][i] += what the rows' adapters add to y[first_row + 8c + 2t + i % 2][first_column + 16 tile + g +
+// i / 2 * 8], of lane 4g + t: mma's accumulators with rows of W as rows. Rows from `rows` on have none.
+//
+// All lanes of the warp call it; the staging is the warp's alone, and no other copies of its threads are under way. The
+// kernel has called grid_dependency_wait(). Exact: y is fp32. Warps that have sums of the same tile share the work:
+// `share`.
+template <bool Exact, int ColumnTiles>
+__device__ __forceinline__ void add_adapters_to_tile(const Adapters& adapters, int64_t first_row, int64_t rows,
+                                                     int64_t first_column, UpdateStaging& staging,
+                                                     float (&totals)[ColumnTiles][2][4],
+                                                     const UpdateShare& share = {}) {
+    constexpr int kMostTiles = 32 / kUpdateTokens;
+    constexpr int kTiles = ColumnTiles < kMostTiles ? ColumnTiles : kMostTiles;
+    static_assert(ColumnTiles % kTiles == 0);
+    if (adapters.plan.counts == nullptr) return;
+#pragma unroll
+    for (int first = 0; first < ColumnTiles; first += kTiles) {
+        add_adapters_to_tokens<Exact, kTiles>(adapters, first_row + first * kUpdateTokens, rows, first_column, staging,
+                                              share, totals + first);
     }
 }
 
