@@ -96,14 +96,23 @@ class Flow(unittest.TestCase):
     def test_one_way_where_it_branches(self) -> None:
         code = assemble(
             *("LDG.E", "@P0 BRA 0x50"),
-            *("IADD3", "IADD3", "BRA 0x60", "LOP3.LUT"),
-            *("@P1 BRA 0x80", "HMMA.16816.F32", "@P2 BRA 0x0", "EXIT"),
+            *("IADD3", "IADD3", "BRA 0xb0"),
+            *("LOP3.LUT", "@P1 BRA 0xb0", "SHF", "SHF", "SHF", "SHF"),
+            *("HMMA.16816.F32", "@P2 BRA 0x0", "EXIT"),
         )
-        ends = ["BRA", "HMMA.16816.F32", "BRA"]
+        ends = ["HMMA.16816.F32", "BRA"]
         self.assertEqual(
-            ["LDG.E", "BRA", "IADD3", "IADD3", "BRA", *ends],
+            ["LDG.E", "BRA", "LOP3.LUT", "BRA", *["SHF"] * 4, *ends],
             opcodes(main_loop(code, path="longest")),
         )
         self.assertEqual(
-            ["LDG.E", "BRA", "LOP3.LUT", *ends], opcodes(main_loop(code, path="shortest"))
+            ["LDG.E", "BRA", "LOP3.LUT", "BRA", *ends], opcodes(main_loop(code, path="shortest"))
         )
+
+    def test_a_way_through_the_tensor_instructions(self) -> None:
+        code = assemble(
+            *("LDG.E", "@P0 BRA 0x40", "HMMA.16816.F32", "BRA 0x70"),
+            *("IADD3", "IADD3", "IADD3", "@P2 BRA 0x0", "EXIT"),
+        )
+        expected = ["LDG.E", "BRA", "HMMA.16816.F32", "BRA", "BRA"]
+        self.assertEqual(expected, opcodes(main_loop(code, path="longest")))

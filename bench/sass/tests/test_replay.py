@@ -32,6 +32,16 @@ class Throughput(unittest.TestCase):
                         reached = bandwidth_fraction(iteration, machine, warps, free_memory=True)
                         self.assertAlmostEqual(reached / bound, 1, delta=0.05)
 
+    def test_few_iterations_are_enough(self) -> None:
+        # The first answer of memory is long in coming, and is no part of the steady state.
+        body = (*load_and_use(), *repeat("ALU", 300))
+        cycles = []
+        for iterations in (4, 40):
+            replay = Replay(half_byte(body), MACHINES["sm_90"], 16)
+            replay.iterations = iterations
+            cycles.append(replay.cycles_per_iteration())
+        self.assertAlmostEqual(1, cycles[0] / cycles[1], delta=0.03)
+
     def test_bounds_by_hand(self) -> None:
         machine = MACHINES["sm_90"]
         cycles = bounds.pipe_cycles(
