@@ -3,9 +3,9 @@
 The loop's instructions are issued warp by warp under the control codes that ptxas wrote: stall
 counts and scoreboards, as the hardware obeys them. Pipes are busy for as long as machines.py says,
 memory answers after its latency, at no more than its bandwidth, and L2 after its own; barriers hold
-a block's warps together. Not modelled: L2's bandwidth, bank conflicts, instruction fetch, the work
-outside the loop, clusters. It rejects designs and finds regressions; it does not promise the last
-tenth.
+a block's warps together. Not modelled: L2's bandwidth, bank conflicts and broadcasts of shared
+memory (one row of x costs as much as eight), instruction fetch, the work outside the loop, clusters.
+It rejects designs and finds regressions; it does not promise the last tenth.
 """
 
 from __future__ import annotations
