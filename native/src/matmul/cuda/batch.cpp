@@ -75,29 +75,29 @@ BatchScratch batch_scratch(const FragmentView& weight, lk_dtype dtype, int64_t t
     return {sum_bytes * tile_count * choice.slices, tile_count};
 }
 
-BatchLaunch batch_launch(const FragmentView& weight, const lk_matrix& x, const lk_matrix& bias, const lk_matrix& y,
-                         const BatchChoice& choice, float4* slice_sums, uint32_t* arrivals) {
-    const BatchArguments arguments{
+BatchLaunch batch_launch(const MatmulArguments& arguments, const BatchChoice& choice, float4* slice_sums,
+                         uint32_t* arrivals) {
+    const FragmentView& weight = arguments.weight;
+    const BatchArguments of_kernel{
+        .matmul = arguments,
         .weight = BatchWeight(weight),
-        .x = x,
-        .bias = bias,
-        .y = y,
         .slice_sums = slice_sums,
         .arrivals = arrivals,
         .slices = choice.slices,
         .slice_records = int32_t(slice_records(weight.layout.in_features, choice.slices)),
         .slices_apart = choice.slices_apart,
     };
-    return {batch_kernel(batch_codec(weight.codec), x.dtype, choice.tokens), blocks_of(weight, y.rows, choice),
-            arguments};
+    return {batch_kernel(batch_codec(weight.codec), arguments.x.dtype, choice.tokens),
+            blocks_of(weight, arguments.tokens.count, choice), of_kernel};
 }
 
-void batch(const Stream& stream, const BatchLaunch& call) {
+void batch(const Stream& stream, const BatchLaunch& call, bool programmatic) {
     launch(call.kernel.function,
            {.grid = dim3(unsigned(call.blocks)),
             .block = dim3(unsigned(call.kernel.threads)),
             .shared_bytes = uint32_t(call.kernel.shared_bytes),
-            .stream = stream.handle()},
+            .stream = stream.handle(),
+            .programmatic = programmatic},
            call.arguments);
 }
 

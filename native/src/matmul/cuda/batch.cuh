@@ -28,21 +28,20 @@ struct BatchShared {
 struct BatchItem {
     int64_t tile;
     int row_tile;
-    int64_t token_tile;
+    int token_tile;
     int slice;
 };
 
 // Tiles are walked in strips of a few tiles of tokens: blocks that run at the same time then share rows of W and of x.
-__device__ __forceinline__ BatchItem item_at(int64_t index, int slices_apart, int row_tiles, int64_t token_tiles) {
+__device__ __forceinline__ BatchItem item_at(int64_t index, int slices_apart, int row_tiles, int token_tiles) {
     constexpr int kStrip = 8;
     BatchItem item;
     item.slice = int(index % slices_apart);
     item.tile = index / slices_apart;
-    const int64_t strip = item.tile / (int64_t(row_tiles) * kStrip);
-    const int64_t in_strip = item.tile - strip * row_tiles * kStrip;
-    const int64_t left = token_tiles - strip * kStrip;
-    const int64_t width = left < kStrip ? left : kStrip;
-    item.row_tile = int(in_strip / width);
+    const int strip = int(item.tile / (int64_t(row_tiles) * kStrip));
+    const int width = min(token_tiles - strip * kStrip, kStrip);
+    const int in_strip = int(item.tile - int64_t(strip) * row_tiles * kStrip);
+    item.row_tile = in_strip / width;
     item.token_tile = strip * kStrip + in_strip % width;
     return item;
 }
@@ -56,8 +55,10 @@ __device__ __forceinline__ void multiply_records(const BatchArguments& arguments
     const BatchWeight& weight = arguments.weight;
     constexpr int kRecordBlocks = FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth;
     const int first_panel = item.row_tile * Shape::kPanels;
-    const StageCopier<T, Shape> copier(weight, arguments.x, first_panel, item.token_tile * Shape::kTokens);
-    ScaleStager<Codec, T, Shape> scales(weight, shared.slots, shared.outer_table, first_panel, first_record);
+    const FragmentView& view = arguments.matmul.weight;
+    const StageCopier<Shape> copier(view, weight, arguments.matmul.tokens, first_panel,
+                                    item.token_tile * Shape::kTokens);
+    ScaleStager<Codec, T, Shape> scales(view, weight, shared.slots, shared.outer_table, first_panel, first_record);
     WarpProduct<Codec, T, Shape> product(weight, shared.slots, shared.pairs, first_record * kRecordBlocks);
 
     const int first_stage = first_record * Shape::kStagesOfRecord;
@@ -91,27 +92,26 @@ __device__ __forceinline__ void multiply_records(const BatchArguments& arguments
 }
 
 template <BatchCodec Codec, class T, int Tokens>
-__global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads)
+__global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads, BatchShape<Codec, Tokens>::kResident)
     batch_kernel(const __grid_constant__ BatchArguments arguments) {
     using Shape = BatchShape<Codec, Tokens>;
     using Shared = BatchShared<Codec, T, Shape>;
     using Stored = StoredSums<Shape>;
     LK_DYNAMIC_SHARED(Shared, shared);
     const BatchWeight& weight = arguments.weight;
-    const lk_matrix& y = arguments.y;
+    const FragmentView& view = arguments.matmul.weight;
     if constexpr (Shape::kHasTable) {
-        fill_pairs<T>(shared->pairs, weight.view.codec.values, int(threadIdx.x), Shape::kThreads);
+        fill_pairs<T>(shared->pairs, view.codec.values, int(threadIdx.x), Shape::kThreads);
     }
-    if (weight.view.codec.scale_kind == ScaleKind::nested) {
-        for (int i = int(threadIdx.x); i < 256; i += Shape::kThreads)
-            shared->outer_table[i] = weight.view.outer_table[i];
+    if (view.codec.scale_kind == ScaleKind::nested) {
+        for (int i = int(threadIdx.x); i < 256; i += Shape::kThreads) shared->outer_table[i] = view.outer_table[i];
     }
 
     const int records = int(divide_up(weight.blocks, FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth));
     const int row_tiles = int(divide_up(weight.panels, Shape::kPanels));
-    const int64_t token_tiles = divide_up(y.rows, Shape::kTokens);
+    const int token_tiles = int(divide_up(arguments.matmul.tokens.count, Shape::kTokens));
     const int slices_apart = arguments.slices_apart ? arguments.slices : 1;
-    const int64_t items = row_tiles * token_tiles * slices_apart;
+    const int64_t items = int64_t(row_tiles) * token_tiles * slices_apart;
     for (int64_t index = blockIdx.x; index < items; index += gridDim.x) {
         block_sync();  // what the item before has left in shared memory is done with
         const BatchItem item = item_at(index, slices_apart, row_tiles, token_tiles);
@@ -123,11 +123,7 @@ __global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads)
                                           [&](int slice, TileSums<Shape>& of_slice) {
                                               if (slice > 0) Stored::add_to(stored, of_slice);
                                               Stored::store(stored, of_slice);
-                                              for (auto& column : of_slice) {
-                                                  for (auto& tile : column) {
-                                                      for (float& sum : tile) sum = 0;
-                                                  }
-                                              }
+                                              for_each_sum<Shape>(of_slice, [](float& sum) { sum = 0; });
                                           });
         if (slices_apart > 1) {
             float4* const tile_slices = arguments.slice_sums + item.tile * slices_apart * Stored::kTileVectors;
@@ -136,12 +132,14 @@ __global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads)
         } else if (arguments.slices > 1) {
             Stored::add_to(stored, sums);
         }
+        const float factor = weight.factor * value_factor<Codec, T>();
+        for_each_sum<Shape>(sums, [&](float& sum) { sum = mul_rn(sum, factor); });
         const int64_t first_row = int64_t(item.row_tile) * Shape::kRows;
+        const int first_token = item.token_tile * Shape::kTokens;
         block_sync();  // the ring's memory becomes the output's
-        round_tile<T, Shape>(shared->output, weight.factor * value_factor<Codec, T>(), arguments.bias, first_row,
-                             y.columns, sums);
+        round_tile<T, Shape>(shared->output, arguments.matmul, first_row, sums);
         block_sync();
-        store_tile<T, Shape>(shared->output, y, first_row, item.token_tile * Shape::kTokens);
+        store_tile<T, Shape>(shared->output, arguments.matmul, first_row, first_token);
     }
 }
 

@@ -1,7 +1,7 @@
 // y = x * W^T on tensor cores for any number of tokens, host side.
 #pragma once
 
-#include "core/matrix.h"
+#include "matmul/cuda/arguments.h"
 #include "matmul/cuda/batch_shape.h"
 #include "matmul/cuda/batch_weight.h"
 #include "platform/cuda/stream.h"
@@ -9,10 +9,8 @@
 namespace lk::cuda {
 
 struct BatchArguments {
+    MatmulArguments matmul;
     BatchWeight weight;
-    lk_matrix x;  // 16-bit floats; rows of whole k-blocks that begin at multiples of 16 bytes
-    lk_matrix bias;
-    lk_matrix y;
     float4* slice_sums;
     uint32_t* arrivals;     // a zero for each tile where slices have blocks of their own
     int32_t slices;         // of K
@@ -57,8 +55,9 @@ struct BatchLaunch {
     int blocks;
     BatchArguments arguments;
 };
-BatchLaunch batch_launch(const FragmentView& weight, const lk_matrix& x, const lk_matrix& bias, const lk_matrix& y,
-                         const BatchChoice& choice, float4* slice_sums, uint32_t* arrivals);
-void batch(const Stream& stream, const BatchLaunch& launch);
+BatchLaunch batch_launch(const MatmulArguments& arguments, const BatchChoice& choice, float4* slice_sums,
+                         uint32_t* arrivals);
+// `programmatic`: the kernel ahead in the stream computes the adapters' values and lets this one start early.
+void batch(const Stream& stream, const BatchLaunch& launch, bool programmatic);
 
 }  // namespace lk::cuda

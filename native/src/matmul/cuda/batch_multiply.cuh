@@ -13,6 +13,18 @@ namespace lk::cuda {
 template <class Shape>
 using TileSums = float[Shape::kColumnTiles][2][4];
 
+template <class Shape, class Body>
+__device__ __forceinline__ void for_each_sum(TileSums<Shape>& sums, const Body& body) {
+#pragma unroll
+    for (int column = 0; column < Shape::kColumnTiles; ++column) {
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) body(sums[column][tile][i]);
+        }
+    }
+}
+
 template <BatchCodec Codec, class T, class Shape>
 class WarpProduct {
   public:
@@ -55,7 +67,7 @@ class WarpProduct {
     static constexpr int kRecordBlocks = FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth;
 
     __device__ __forceinline__ const uint4& rows_of(const uint4 (&slots)[Shape::kGroupSlots][32], int group) const {
-        return slots[group % Shape::kGroupSlots][panel_ * 8 + int(lane_id()) / 4];
+        return slots[group % Shape::kGroupSlots][row_place<Codec>(panel_ * 8 + int(lane_id()) / 4, group)];
     }
 
     // A group's sums may begin several times: in each of its records.

@@ -21,13 +21,22 @@ struct GroupSlots {
     uint4 offsets[Shape::kHasOffsets ? Shape::kGroupSlots : 1][32];
 };
 
+// The place of a row's scales in their slot. The two groups of 16 of a k-block are read at once, by different lanes: of
+// every other group the rows lie elsewhere, in other banks.
+template <BatchCodec Codec>
+__device__ __forceinline__ int row_place(int row, int group) {
+    return Codec == BatchCodec::e2m1_scaled ? row ^ (group % 2 * 2) : row;
+}
+
 template <BatchCodec Codec, class T, class Shape>
 class ScaleStager {
   public:
     // Of the rows of W from `first_panel` on, and of k from `first_record` on.
-    __device__ __forceinline__ ScaleStager(const BatchWeight& weight, GroupSlots<Shape>& slots,
-                                           const float* outer_table, int first_panel, int first_record)
-        : weight_(weight),
+    __device__ __forceinline__ ScaleStager(const FragmentView& view, const BatchWeight& weight,
+                                           GroupSlots<Shape>& slots, const float* outer_table, int first_panel,
+                                           int first_record)
+        : view_(view),
+          weight_(weight),
           slots_(slots),
           outer_table_(outer_table),
           panel_(first_panel + int(lane_id()) / 8),
@@ -42,7 +51,7 @@ class ScaleStager {
         const int first = first_block / weight_.group_blocks * kGroupsOfBlock;
         first_group_ = first > end_group_ ? first : end_group_;
         end_group_ = (last_block / weight_.group_blocks + 1) * kGroupsOfBlock;
-        if (weight_.view.codec.scale_kind == ScaleKind::k_quant) {
+        if (view_.codec.scale_kind == ScaleKind::k_quant) {
             load_k_quant();
             return;
         }
@@ -53,7 +62,7 @@ class ScaleStager {
     // Decodes what was loaded. The slots must be free: groups of the record in use have others.
     __device__ __forceinline__ void decode() {
         if (warp_ >= kWarps) return;
-        if (weight_.view.codec.scale_kind == ScaleKind::k_quant) {
+        if (view_.codec.scale_kind == ScaleKind::k_quant) {
             decode_k_quant();
             return;
         }
@@ -83,21 +92,21 @@ class ScaleStager {
     // Of the lane's first row; the other three follow.
     __device__ __forceinline__ int64_t unit_index(int unit) const {
         const int first = unit >> weight_.units_together_shift << weight_.units_together_shift;
-        const int together = min(1 << weight_.units_together_shift, int(weight_.view.groups_per_row) - first);
+        const int together = min(1 << weight_.units_together_shift, int(view_.groups_per_row) - first);
         const int64_t of_panel =
             int64_t(first) * FragmentLayout::kRows + (int(lane_id()) % 8 * together + unit - first) * kLaneRows;
-        return int64_t(panel_) * int(weight_.view.groups_per_row) * FragmentLayout::kRows + of_panel;
+        return int64_t(panel_) * int(view_.groups_per_row) * FragmentLayout::kRows + of_panel;
     }
 
     template <class V>
     __device__ __forceinline__ const V* address(int unit) const {
-        return reinterpret_cast<const V*>(weight_.view.scales + unit_index(unit) * weight_.unit_bytes);
+        return reinterpret_cast<const V*>(view_.scales + unit_index(unit) * weight_.unit_bytes);
     }
 
     __device__ __forceinline__ void load_group(int group, Raw& raw) const {
         if (group >= end_group_) return;
         raw = {};
-        if (panel_ >= weight_.panels || group >= int(weight_.view.groups_per_row)) return;
+        if (panel_ >= weight_.panels || group >= int(view_.groups_per_row)) return;
         if (weight_.unit_bytes == 1) {
             raw.units[0] = load_nc(address<uint32_t>(group));
         } else if (weight_.unit_bytes == 2) {
@@ -111,8 +120,8 @@ class ScaleStager {
             raw.units[2] = loaded.z;
             raw.units[3] = loaded.w;
         }
-        if (weight_.view.codec.offset_kind == OffsetKind::zero_point) {
-            raw.zero_points = weight_.view.zero_points[unit_index(group) / kLaneRows];
+        if (view_.codec.offset_kind == OffsetKind::zero_point) {
+            raw.zero_points = view_.zero_points[unit_index(group) / kLaneRows];
         }
     }
 
@@ -137,9 +146,10 @@ class ScaleStager {
             }
         }
         const int slot = group % Shape::kGroupSlots;
-        slots_.scales[slot][lane_id()] = make_uint4(scales[0], scales[1], scales[2], scales[3]);
+        const int place = row_place<Codec>(int(lane_id()), group);
+        slots_.scales[slot][place] = make_uint4(scales[0], scales[1], scales[2], scales[3]);
         if constexpr (Shape::kHasOffsets) {
-            slots_.offsets[slot][lane_id()] = make_uint4(offsets[0], offsets[1], offsets[2], offsets[3]);
+            slots_.offsets[slot][place] = make_uint4(offsets[0], offsets[1], offsets[2], offsets[3]);
         }
     }
 
@@ -148,8 +158,8 @@ class ScaleStager {
     }
 
     __device__ __forceinline__ float scale_of(int group, const Raw& raw, int i) const {
-        if (weight_.view.codec.offset_kind == OffsetKind::minimum) return low_to_float<Half>(raw.units[i]);
-        switch (weight_.view.codec.scale_kind) {
+        if (view_.codec.offset_kind == OffsetKind::minimum) return low_to_float<Half>(raw.units[i]);
+        switch (view_.codec.scale_kind) {
             case ScaleKind::f16:
                 return to_float<Half>(uint16_t(raw.units[i / 2] >> (16 * (i % 2))));
             case ScaleKind::bf16:
@@ -168,9 +178,9 @@ class ScaleStager {
     // bitsandbytes: dequantize blockwise, then add the offset; two roundings.
     __device__ __forceinline__ float nested_scale(int group, uint32_t inner, int i) const {
         const int64_t row = int64_t(panel_) * FragmentLayout::kRows + int(lane_id()) % 8 + 8 * i;
-        if (row >= weight_.view.layout.out_features) return 0;
-        const int64_t outer = (row * int(weight_.view.groups_per_row) + group) / weight_.view.outer_group_size;
-        return add_rn(mul_rn(outer_table_[inner], weight_.view.outer_scales[outer]), weight_.view.outer_offset);
+        if (row >= view_.layout.out_features) return 0;
+        const int64_t outer = (row * int(view_.groups_per_row) + group) / view_.outer_group_size;
+        return add_rn(mul_rn(outer_table_[inner], view_.outer_scales[outer]), view_.outer_offset);
     }
 
     // A unit is eight groups of 32, those of two records. Of each lane's four rows a warp has one.
@@ -213,6 +223,7 @@ class ScaleStager {
         return reinterpret_cast<uint32_t*>(&rows[lane_id()])[warp_];
     }
 
+    const FragmentView& view_;
     const BatchWeight& weight_;
     GroupSlots<Shape>& slots_;
     const float* const outer_table_;

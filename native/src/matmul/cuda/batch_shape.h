@@ -29,10 +29,13 @@ struct BatchShape {
     static constexpr int kThreads = kPanels * kTokenWarps * 32;
     static constexpr int kColumnTiles = Tokens / kTokenWarps / 8;  // of mma, a warp's
 
-    // What is staged at a time. The pair table leaves room for a stage less where 99 KiB are all there is.
+    // Blocks of a multiprocessor that registers must suffice for.
+    static constexpr int kResident = Tokens == 8 ? 4 : Tokens == 32 ? 3 : Tokens == 64 ? 2 : 1;
+
+    // What is staged at a time. Beside the pair table, 99 KiB do not hold four of the larger stages.
     static constexpr int kDepth = Tokens <= 32 ? 128 : 64;
     static constexpr int kBlocks = kDepth / FragmentLayout::kBlockDepth;
-    static constexpr int kStages = Codec == BatchCodec::table && Tokens == 128 ? 3 : 4;
+    static constexpr int kStages = Codec == BatchCodec::table && (Tokens == 32 || Tokens == 128) ? 3 : 4;
     static constexpr int kStagesOfRecord = FragmentLayout::kRecordDepth / kDepth;
 
     // Groups whose scales are kept at once, by their number modulo this: those of the record in use and of the next.

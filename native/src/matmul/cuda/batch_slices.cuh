@@ -51,11 +51,7 @@ __device__ __forceinline__ bool add_slices(float4* tile_slices, uint32_t* arriva
     }
     block_sync();
     if (!is_last) return false;
-#pragma unroll
-    for (int i = 0; i < Stored::kVectors; ++i) {
-#pragma unroll
-        for (int j = 0; j < 4; ++j) sums[i / 2][i % 2][j] = 0;
-    }
+    for_each_sum<Shape>(sums, [](float& sum) { sum = 0; });
     for (int s = 0; s < slices; ++s) Stored::add_to(tile_slices + int64_t(s) * Stored::kTileVectors, sums);
     return true;
 }

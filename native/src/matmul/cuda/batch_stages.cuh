@@ -1,7 +1,7 @@
 // The ring of stages: codes of W and elements of x, copied several stages ahead of their use.
 #pragma once
 
-#include "core/matrix.h"
+#include "matmul/cuda/arguments.h"
 #include "matmul/cuda/batch_shape.h"
 #include "matmul/cuda/batch_weight.h"
 #include "platform/cuda/async_copy.cuh"
@@ -17,21 +17,21 @@ struct Stage {
 };
 
 // What a thread copies of every stage of a tile.
-template <class T, class Shape>
+template <class Shape>
 class StageCopier {
   public:
-    __device__ __forceinline__ StageCopier(const BatchWeight& weight, const lk_matrix& x, int first_panel,
-                                           int64_t first_token)
-        : blocks_(weight.blocks), x_pass_stride_(x.row_stride * kTokensOfPass), policy_(evict_first()) {
+    __device__ __forceinline__ StageCopier(const FragmentView& view, const BatchWeight& weight, const Tokens& tokens,
+                                           int first_panel, int first_token)
+        : blocks_(weight.blocks), pass_bytes_(tokens.row_bytes * kTokensOfPass), policy_(evict_first()) {
         const int thread = int(threadIdx.x);
-        const int panel = thread / 32 % Shape::kPanels;
-        has_panel_ = first_panel + panel < weight.panels;
-        codes_ = reinterpret_cast<const uint4*>(weight.view.codes) + thread % 32;
-        if (has_panel_) codes_ += int64_t(first_panel + panel) * weight.blocks * kBlockVectors;
-        const int64_t token = first_token + thread / kChunks % Shape::kTokens;
-        x_ = static_cast<const T*>(x.data) + thread % kChunks * kChunkElements;
-        if (token < x.rows) x_ += token * x.row_stride;
-        tokens_left_ = x.rows - token;
+        const int panel = first_panel + thread / 32 % Shape::kPanels;
+        has_panel_ = panel < weight.panels;
+        codes_ = reinterpret_cast<const uint4*>(view.codes) + thread % 32;
+        if (has_panel_) codes_ += int64_t(panel) * weight.blocks * kBlockVectors;
+        const int token = first_token + thread / kChunks % Shape::kTokens;
+        tokens_left_ = tokens.count - token;
+        tokens_ = static_cast<const char*>(tokens.data) + thread % kChunks * kChunkBytes;
+        if (tokens_left_ > 0) tokens_ += token * tokens.row_bytes;
     }
 
     // Starts the copies of the stage whose first k-block this is. What lies behind the last token, panel or block is 0.
@@ -58,26 +58,26 @@ class StageCopier {
             const int pass = i % kPasses;
             const int block = first_block + i / kPasses + thread / kChunks / Shape::kTokens;
             const bool exists = pass * kTokensOfPass < tokens_left_ && block < blocks_;
-            const T* const source =
-                exists ? x_ + pass * x_pass_stride_ + int64_t(block) * FragmentLayout::kBlockDepth : x_;
+            const char* const source =
+                exists ? tokens_ + pass * pass_bytes_ + int64_t(block) * (kChunks * kChunkBytes) : tokens_;
             cp_async_zero_fill<16>(tokens + i * kThreads + thread, source, exists ? 16 : 0);
         }
     }
 
   private:
     static constexpr int kBlockVectors = FragmentLayout::kBlockBytes / 16;
-    static constexpr int kChunkElements = 8;
-    static constexpr int kChunks = FragmentLayout::kBlockDepth / kChunkElements;
+    static constexpr int kChunkBytes = 16;
+    static constexpr int kChunks = FragmentLayout::kBlockDepth * 2 / kChunkBytes;  // of a token, in a k-block
     // The threads go through a k-block's tokens in passes, or through several k-blocks at once.
     static constexpr int kTokensOfPass = Shape::kThreads / kChunks;
     static constexpr int kPasses = Shape::kTokens < kTokensOfPass ? 1 : Shape::kTokens / kTokensOfPass;
 
     const uint4* codes_;
-    const T* x_;
+    const char* tokens_;
     int blocks_;
+    int tokens_left_;
     bool has_panel_;
-    int64_t x_pass_stride_;
-    int64_t tokens_left_;
+    int64_t pass_bytes_;
     CachePolicy policy_;
 };
 

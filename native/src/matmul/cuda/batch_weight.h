@@ -1,5 +1,4 @@
-// A packed weight as the batch kernels get it, by value: the view, and what they would otherwise compute again and
-// again.
+// What the batch kernels would otherwise compute of a weight again and again.
 #pragma once
 
 #include "packing/cuda/fragment_view.h"
@@ -8,8 +7,7 @@ namespace lk::cuda {
 
 struct BatchWeight {
     explicit BatchWeight(const FragmentView& weight)
-        : view(weight),
-          factor(weight.codec.scale_kind != ScaleKind::e4m3 ? 1.0f
+        : factor(weight.codec.scale_kind != ScaleKind::e4m3 ? 1.0f
                  : weight.codec.tensor_scale_divides        ? 1.0f / weight.codec.tensor_scale
                                                             : weight.codec.tensor_scale),
           zero(weight.codec.offset_kind == OffsetKind::zero_point ? weight.codec.zero_bias : weight.codec.affine_zero),
@@ -19,7 +17,6 @@ struct BatchWeight {
           unit_bytes(int32_t(weight.codec.unit_bytes())),
           units_together_shift(std::countr_zero(weight.groups_per_record)) {}
 
-    FragmentView view;
     float factor;  // of all weights: a tensor's scale
     int32_t zero;  // of every group, or what is added to the zero points stored
     int32_t panels;

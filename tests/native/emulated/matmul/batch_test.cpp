@@ -29,15 +29,22 @@ struct Call {
     lk_matrix bias{};
 };
 
+// x has whole k-blocks in its rows.
 Result run(const SampleWeight& weight, const lk_matrix& x, const Call& call, const Options& options) {
     const int64_t stride = weight.out_features() + call.y_padding;
     const Array<uint16_t> y(std::vector<uint16_t>(size_t(call.y_offset + x.rows * stride), kUntouched));
-    const lk_matrix y_view{y.data() + call.y_offset, x.rows, weight.out_features(), stride, x.dtype, 0};
-    const BatchScratch scratch = batch_scratch(weight.view(), x.dtype, x.rows, call.choice);
+    const MatmulArguments arguments{
+        .weight = weight.view(),
+        .tokens = {x.data, x.row_stride * 2, int32_t(x.rows)},
+        .x = x,
+        .adapters = {},
+        .bias = call.bias,
+        .y = {y.data() + call.y_offset, x.rows, weight.out_features(), stride, x.dtype, 0},
+    };
+    const BatchScratch scratch = batch_scratch(arguments.weight, x.dtype, x.rows, call.choice);
     const auto sums = Array<float4>::uninitialised(size_t(scratch.sum_bytes) / sizeof(float4) + 1);
     const Array<uint32_t> arrivals(std::vector<uint32_t>(size_t(scratch.arrivals + 1)));
-    const BatchLaunch launch =
-        batch_launch(weight.view(), x, call.bias, y_view, call.choice, sums.data(), arrivals.data());
+    const BatchLaunch launch = batch_launch(arguments, call.choice, sums.data(), arrivals.data());
     Result result;
     result.report = emulated::testing::run(launch.kernel.function,
                                            {.grid = dim3(unsigned(launch.blocks)),
@@ -57,7 +64,7 @@ int64_t mismatches(const SampleWeight& weight, const SampleMatrix& x, int64_t to
         for (int64_t n = 0; n < stride; ++n) {
             uint16_t expected = kUntouched;
             if (n < weight.out_features()) {
-                double sum = 0;
+                double sum = call.bias.data == nullptr ? 0 : static_cast<const float*>(call.bias.data)[n];
                 for (int64_t k = 0; k < weight.in_features(); ++k) sum += x.at(m, k) * weight.at(n, k);
                 expected = x.rounded(sum);
             }
@@ -65,11 +72,6 @@ int64_t mismatches(const SampleWeight& weight, const SampleMatrix& x, int64_t to
         }
     }
     return wrong;
-}
-
-// Whole k-blocks, at multiples of 16 bytes: what the kernels ask of x.
-int64_t padded(int64_t columns) {
-    return round_up(columns, FragmentLayout::kBlockDepth);
 }
 
 std::vector<SampleFormat> formats() {
@@ -102,7 +104,7 @@ void expect_exact(const SampleFormat& format, lk_dtype dtype, int64_t n, int64_t
                  ", slices " + std::to_string(call.choice.slices) + (call.choice.slices_apart ? " apart" : "") +
                  ", seed " + std::to_string(seed));
     const SampleWeight weight(format, n, k, unsigned(seed));
-    const SampleMatrix x(dtype, tokens, padded(k), padded(k) + 8, unsigned(seed + 1));
+    const SampleMatrix x(dtype, tokens, k, 8, unsigned(seed + 1));
     Options options = seeded(seed);
     options.rounding = seed % 2 == 0 ? emulated::Rounding::exact : emulated::Rounding::truncating;
     const Result result = run(weight, x.view(), call, options);
@@ -120,6 +122,194 @@ TEST(Batch, MultipliesEveryFormatInEveryTile) {
                 const int64_t k = format.codec.scale_kind == ScaleKind::k_quant ? 512 : 416;
                 expect_exact(format, dtype, 33, k, tile - 1, {.choice = {tile, 1, false, 3}}, seed++);
             }
+        }
+    }
+}
+
+TEST(Batch, MultipliesAwkwardShapes) {
+    const SampleFormat int4 = affine_format("int4 g32", ScaleKind::f16, 32, OffsetKind::none, 8);
+    const SampleFormat table = table_format("table g64", ScaleKind::f32, 64);
+    uint64_t seed = 1000;
+    for (const int64_t k : {1, 32, 160, 161, 3424}) {
+        for (const int64_t n : {1, 33, 257}) {
+            const int64_t tokens = k > 1000 ? 9 : 65;
+            expect_exact(int4, LK_DTYPE_F16, n, k, tokens, {.choice = {8, 1, false, 2}}, seed++);
+            expect_exact(table, LK_DTYPE_BF16, n, k, tokens, {.choice = {32, 1, false, 100}}, seed++);
+        }
+    }
+    expect_exact(int4, LK_DTYPE_F16, 3, 7392, 3, {.choice = {8, 4, true, 9}}, seed++);
+    for (const int64_t tokens : {1, 7, 8, 9, 64, 65, 130, 300}) {
+        for (const int tile : {8, 32, 64, 128}) {
+            expect_exact(int4, LK_DTYPE_F16, 40, 96, tokens, {.choice = {tile, 1, false, 5}}, seed++);
+        }
+    }
+    // Many strips of tiles, and blocks that walk over many of them.
+    expect_exact(int4, LK_DTYPE_F16, 260, 32, 8 * 19, {.choice = {8, 1, false, 3}}, seed++);
+}
+
+TEST(Batch, AddsSlicesUpInEveryWay) {
+    const SampleFormat formats[] = {
+        affine_format("int4 g128", ScaleKind::f16, 128, OffsetKind::zero_point, 1),
+        affine_format("int4 g192", ScaleKind::f16, 192, OffsetKind::none, 8),  // slices end inside groups
+        k_quant(),
+        e2m1_format("NVFP4", ScaleKind::e4m3, 16),
+    };
+    uint64_t seed = 2000;
+    for (const SampleFormat& format : formats) {
+        for (const int64_t k : {1024, 1280}) {
+            for (const int wanted : {2, 3, 8}) {
+                const int slices = batch_slices(k, wanted);
+                for (const bool apart : {false, true}) {
+                    const int tile = seed % 2 == 0 ? 8 : 128;
+                    expect_exact(format, LK_DTYPE_F16, 70, k, 10, {.choice = {tile, slices, apart, 7}}, seed++);
+                }
+            }
+        }
+    }
+}
+
+TEST(Batch, StoresIntoAnyRows) {
+    const SampleFormat int4 = affine_format("int4 g32", ScaleKind::f16, 32, OffsetKind::none, 8);
+    for (const int64_t padding : {0, 3, 8}) {
+        for (const int offset : {0, 1, 8}) {
+            Call call{.choice = {32, 1, false, 2}, .y_padding = padding, .y_offset = offset};
+            expect_exact(int4, LK_DTYPE_F16, 152, 64, 33, call, 3000 + uint64_t(padding * 10 + offset));
+        }
+    }
+}
+
+TEST(Batch, AddsTheBias) {
+    std::vector<float> values;
+    for (int n = 0; n < 150; ++n) values.push_back(float(n % 7) - 3);
+    const Array<float> bias(values);
+    Call call{.choice = {8, 2, true, 4}};
+    call.bias = {bias.data(), 1, 150, 150, LK_DTYPE_F32, 0};
+    expect_exact(affine_format("int4 g32", ScaleKind::f16, 32, OffsetKind::none, 8), LK_DTYPE_BF16, 150, 256, 9, call,
+                 3100);
+}
+
+// Activations of any size: rounding shows in the bits.
+std::vector<uint16_t> random_bits(lk_dtype dtype, size_t count, unsigned seed) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal;
+    std::vector<uint16_t> bits;
+    for (size_t i = 0; i < count; ++i) {
+        const float value = normal(random);
+        bits.push_back(dtype == LK_DTYPE_F16 ? from_float<Half>(value).bits : from_float<BFloat16>(value).bits);
+    }
+    return bits;
+}
+
+TEST(Batch, GivesARowTheSameBitsInEveryBatch) {
+    constexpr int64_t n = 40;
+    constexpr int64_t k = 416;
+    constexpr int64_t most = 300;
+    uint64_t seed = 4000;
+    for (const SampleFormat& format : formats()) {
+        const lk_dtype dtype = seed % 2 == 0 ? LK_DTYPE_F16 : LK_DTYPE_BF16;
+        SCOPED_TRACE(format.name);
+        const SampleWeight weight(format, n, k, unsigned(seed));
+        const Array<uint16_t> x(random_bits(dtype, size_t(most * k), unsigned(seed)));
+        const int slices = batch_slices(k, int(1 + seed % 4));
+        Options options = seeded(seed++);
+        options.rounding = emulated::Rounding::truncating;
+        options.count_conflicts = false;
+        const auto rows = [&](int64_t first, int64_t count, int tile, bool apart) {
+            const lk_matrix view{x.data() + first * k, count, k, k, dtype, 0};
+            Result result = run(weight, view, {.choice = {tile, slices, apart && slices > 1, 3}}, options);
+            EXPECT_TRUE(result.report.ok()) << text_of(result.report);
+            return result.y;
+        };
+        const std::vector<uint16_t> all = rows(0, most, 128, false);
+        const auto expect_equal = [&](int64_t first, int64_t count, int tile, bool apart) {
+            const std::vector<uint16_t> some = rows(first, count, tile, apart);
+            EXPECT_TRUE(std::equal(some.begin(), some.end(), all.begin() + first * n))
+                << count << " rows from " << first << ", tile " << tile << (apart ? ", slices apart" : "");
+        };
+        expect_equal(0, 8, 8, true);
+        expect_equal(0, 9, 32, false);
+        expect_equal(3, 64, 64, true);
+        expect_equal(1, 65, 128, true);
+        for (int64_t row = 0; row < most; row += 41) expect_equal(row, 1, 8, true);
+    }
+}
+
+TEST(Batch, GivesTheSameBitsInEverySchedule) {
+    const SampleWeight weight(table_format("table g64", ScaleKind::f16, 64), 150, 512, 1);
+    const Array<uint16_t> x(random_bits(LK_DTYPE_F16, 9 * 512, 2));
+    const lk_matrix view{x.data(), 9, 512, 512, LK_DTYPE_F16, 0};
+    std::vector<uint16_t> first;
+    for (uint64_t seed = 1; seed <= 20; ++seed) {
+        Options options = seeded(seed);
+        options.count_conflicts = false;
+        const Result result = run(weight, view, {.choice = {8, 4, true, 11}}, options);
+        ASSERT_TRUE(result.report.ok()) << text_of(result.report);
+        if (seed == 1) first = result.y;
+        EXPECT_EQ(result.y, first) << "seed " << seed;
+    }
+}
+
+TEST(Batch, KeepsTheNumericContract) {
+    for (const lk_dtype dtype : {LK_DTYPE_F16, LK_DTYPE_BF16}) {
+        for (const auto rounding : {emulated::Rounding::exact, emulated::Rounding::truncating}) {
+            constexpr int64_t n = 33;
+            constexpr int64_t k = 3424;
+            constexpr int64_t tokens = 5;
+            const SampleWeight weight(affine_format("int4 g128", ScaleKind::f32, 128, OffsetKind::none, 8), n, k, 7);
+            const std::vector<uint16_t> bits = random_bits(dtype, size_t(tokens * k), 8);
+            const Array<uint16_t> x(bits);
+            Options options = seeded(9);
+            options.rounding = rounding;
+            const Result result =
+                run(weight, {x.data(), tokens, k, k, dtype, 0}, {.choice = {8, 1, false, 2}}, options);
+            const auto value = [&](uint16_t b) {
+                return dtype == LK_DTYPE_F16 ? to_float(Half{b}) : to_float(BFloat16{b});
+            };
+            double error = 0;
+            double norm = 0;
+            for (int64_t m = 0; m < tokens; ++m) {
+                for (int64_t row = 0; row < n; ++row) {
+                    double sum = 0;
+                    for (int64_t i = 0; i < k; ++i) sum += value(bits[size_t(m * k + i)]) * weight.at(row, i);
+                    error += std::pow(value(result.y[size_t(m * n + row)]) - sum, 2);
+                    norm += sum * sum;
+                }
+            }
+            EXPECT_LE(std::sqrt(error / norm), dtype == LK_DTYPE_F16 ? 1e-3 : 8e-3);
+        }
+    }
+}
+
+TEST(Batch, ReadsWeightsOnceForEachTileOfTokens) {
+    for (const SampleFormat& format : formats()) {
+        SCOPED_TRACE(format.name);
+        const SampleWeight weight(format, 160, 1024, 5);
+        const SampleMatrix x(LK_DTYPE_F16, 70, 1024, 0, 6);
+        for (const int slices : {1, 4}) {
+            const int64_t before = weight.bytes_read();
+            const Result result = run(weight, x.view(), {.choice = {32, slices, slices > 1, 100}}, {});
+            ASSERT_TRUE(result.report.ok()) << text_of(result.report);
+            // A group that is longer than a slice is read by each of its slices.
+            const int64_t scale_readers = format.codec.group_size > 1024 / slices ? slices : 1;
+            const int64_t once = weight.code_bytes() + weight.scale_bytes() * scale_readers;
+            EXPECT_LE(double(weight.bytes_read() - before), 1.02 * 3 * double(once)) << slices << " slices";
+            EXPECT_GE(weight.bytes_read() - before, 3 * weight.code_bytes());
+        }
+    }
+}
+
+TEST(Batch, HasNoBankConflictsInItsInnerLoop) {
+    for (const int tile : {8, 32, 64, 128}) {
+        for (const SampleFormat& format : formats()) {
+            // Inner codes are looked up where they happen to point: once a group, by the way.
+            if (format.codec.scale_kind == ScaleKind::nested) continue;
+            const auto conflicts = [&](int64_t k) {
+                const SampleWeight weight(format, 128, k, 5);
+                const SampleMatrix x(LK_DTYPE_F16, tile, k, 0, 6);
+                return run(weight, x.view(), {.choice = {tile, 1, false, 1}}, {}).report.counters.bank_conflicts;
+            };
+            // What a longer K adds.
+            EXPECT_EQ(conflicts(640), conflicts(128)) << format.name << ", tile " << tile;
         }
     }
 }

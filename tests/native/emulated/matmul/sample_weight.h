@@ -3,10 +3,13 @@
 // code at a time.
 #pragma once
 
+#include <cmath>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <vector>
 
+#include "core/numeric.h"
 #include "device/harness.h"
 #include "packing/cuda/fragment_view.h"
 
@@ -86,8 +89,21 @@ class SampleWeight {
     int64_t out_features() const { return weight_.tensors.out_features; }
     int64_t in_features() const { return weight_.tensors.in_features; }
     int64_t code_bytes() const { return int64_t(codes_.size()) * 4; }
-    int64_t scale_bytes() const { return int64_t(scales_.size()); }
-    const void* scales() const { return device_scales_->data(); }
+    // Zero points included.
+    int64_t scale_bytes() const {
+        const bool has_zero_points = codec_.offset_kind == OffsetKind::zero_point;
+        return int64_t(scales_.size()) + (has_zero_points ? int64_t(zero_points_.size()) * 2 : 0);
+    }
+    // By kernels so far, of codes, scales and zero points.
+    int64_t bytes_read() const {
+        int64_t sum = 0;
+        for (const void* memory :
+             {static_cast<const void*>(device_codes_->data()), static_cast<const void*>(device_scales_->data()),
+              static_cast<const void*>(device_zero_points_->data())}) {
+            sum += int64_t(emulated::find_allocation(memory)->bytes_read);
+        }
+        return sum;
+    }
 
     FragmentView view() const {
         FragmentView view(weight_);
@@ -219,17 +235,22 @@ class SampleWeight {
     std::unique_ptr<Array<float>> device_outer_;
 };
 
-// Integers -2 ... 2 in rows of a 16-bit type, `stride` apart; what lies between them is NaN.
+// Integers -2 ... 2 in rows of a 16-bit type, then zeros up to a multiple of 32 columns; what lies between rows is NaN.
 class SampleMatrix {
   public:
-    SampleMatrix(lk_dtype dtype, int64_t rows, int64_t columns, int64_t stride, unsigned seed)
-        : dtype_(dtype), rows_(rows), columns_(columns), stride_(stride) {
+    SampleMatrix(lk_dtype dtype, int64_t rows, int64_t used_columns, int64_t padding, unsigned seed)
+        : dtype_(dtype),
+          rows_(rows),
+          columns_(round_up(used_columns, FragmentLayout::kBlockDepth)),
+          stride_(columns_ + padding) {
+        const int64_t columns = columns_;
+        const int64_t stride = stride_;
         std::mt19937 random(seed);
         bits_.assign(size_t(rows * stride), uint16_t(0x7fff));
         values_.resize(size_t(rows * columns));
         for (int64_t r = 0; r < rows; ++r) {
             for (int64_t c = 0; c < columns; ++c) {
-                const float value = float(int(random() % 5) - 2);
+                const float value = c < used_columns ? float(int(random() % 5) - 2) : 0.0f;
                 values_[size_t(r * columns + c)] = value;
                 bits_[size_t(r * stride + c)] = rounded(value);
             }
