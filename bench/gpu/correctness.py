@@ -67,19 +67,28 @@ class Checks:
 
     def cases(self) -> Iterator[tuple[str, Callable[[], float], float]]:
         """Name, a function that gives the error, and its limit."""
-        for position, shape in enumerate(self.shapes):
+        position = 0
+        for shape in self.shapes:
             for kind in weights.KINDS:
                 if shape.k % kind.multiple:
                     continue
-                # Large ones take turns.
-                position += 1
-                dtypes = [DType(position % len(DType))] if shape.large else list(DType)
                 yield f"pack and unpack {kind.name} {shape}", _bind(self.unpack, kind, shape), 0.0
-                for dtype in dtypes:
-                    title = f"{kind.name} {dtype.name} {shape}"
-                    yield f"dequantize {title}", _bind(self.dequantize, kind, shape, dtype), 0.0
-                    yield f"matmul {title}", _bind(self.matmul, kind, shape, dtype), LIMITS[dtype]
-                    yield f"linear {title}", _bind(self.linear, kind, shape, dtype), LIMITS[dtype]
+                cases = [
+                    (
+                        f"{name} {kind.name} {dtype.name} {shape}",
+                        _bind(check, kind, shape, dtype),
+                        limit,
+                    )
+                    for dtype in DType
+                    for name, check, limit in (
+                        ("dequantize", self.dequantize, 0.0),
+                        ("matmul", self.matmul, LIMITS[dtype]),
+                        ("linear", self.linear, LIMITS[dtype]),
+                    )
+                ]
+                # Large shapes take turns: over all of them, every kind meets every operation.
+                position += 4
+                yield from [cases[position % len(cases)]] if shape.large else cases
             for dtype in DType:
                 for nested in (False, True):
                     title = f"{'nested' if nested else 'plain'} {dtype.name} {shape}"
