@@ -27,10 +27,6 @@ internal static class VerificationFormats
         _ => "none",
     };
 
-    /// <summary>Whether a device of this kind has kernels for the format.</summary>
-    public static bool IsReadBy(this VerificationFormat format, DeviceKind kind) =>
-        kind == DeviceKind.Cpu || format <= VerificationFormat.GgufQ40;
-
     /// <summary>Whether weights can be made of numbers in this format.</summary>
     public static bool CanBeWritten(this VerificationFormat format) =>
         format is VerificationFormat.Nf4 or VerificationFormat.Nf4Nested;

@@ -12,7 +12,10 @@ public sealed class BatchInvarianceTests(string deviceName) : DeviceFixture(devi
     private const int Rows = 70;
 
     private static readonly VerificationFormat[] Formats =
-        [VerificationFormat.Nf4, VerificationFormat.Nf4Nested, VerificationFormat.GgufQ40];
+    [
+        VerificationFormat.Nf4, VerificationFormat.Nf4Nested, VerificationFormat.GgufQ40, VerificationFormat.GgufQ41,
+        VerificationFormat.Int4ActOrder, VerificationFormat.Nvfp4,
+    ];
 
     [TestCaseSource(nameof(Formats))]
     public void SplittingPermutingAndShrinkingTheBatch(VerificationFormat format)
