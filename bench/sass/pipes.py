@@ -156,6 +156,7 @@ _MMA_SHAPE = re.compile(r"\bHMMA\.(\d+)")
 _WGMMA_SHAPE = re.compile(r"\bHGMMA\.64x(\d+)x16")
 
 
+@lru_cache(maxsize=None)
 def fused_multiply_adds(opcode: str) -> int:
     """Multiply-adds that one warp does in one fp16 or bf16 tensor instruction (16 x 8 x 16 for
     HMMA.16816)."""

@@ -38,7 +38,7 @@ _FLOATING = ("FMA", "HALF", "BF16", "IMAD")
 _WAIT_GROUP = re.compile(r"DEPBAR\.LE\s+SB\d,\s*(0x[0-9a-f]+)")
 
 
-@dataclass
+@dataclass(eq=False)
 class _Warp:
     """`groups` and `bulk` hold the arrival times of copies that are under way, the oldest first."""
 
@@ -84,6 +84,7 @@ class Replay:
         self.last: _Warp | None = None
         count = max(1, warps // 4)
         self.warps = [_Warp(ready=3.0 * k, block=k * blocks // count) for k in range(count)]
+        self.running = list(self.warps)
         self.at_barrier: dict[int, list[_Warp]] = {}
         wanted = _INSTRUCTIONS // (len(self.body) * len(self.warps))
         fewest = max(
@@ -106,7 +107,7 @@ class Replay:
     def cycles_per_iteration(self) -> float:
         """Cycles of the quarter for one warp's iteration, in the steady state."""
         issued: list[float] = []
-        while any(warp.iteration < self.iterations for warp in self.warps):
+        while self.running:
             start, warp = self._next(issued[-1] + 1 if issued else 0.0)
             self._issue(warp, start)
             issued.append(start)
@@ -116,6 +117,8 @@ class Replay:
                 warp.position = 0
                 warp.iteration += 1
                 warp.waited = False
+                if warp.iteration == self.iterations:
+                    self.running.remove(warp)
                 if warp.open_bulk:
                     warp.bulk = warp.bulk[1:] + [warp.open_bulk]
                     warp.open_bulk = 0.0
@@ -128,8 +131,8 @@ class Replay:
         """The warp that issues next: the first one ready; among several the last issuer, then the
         one behind."""
         best: tuple[tuple[float, bool, int], _Warp] | None = None
-        for warp in self.warps:
-            if warp.iteration >= self.iterations:
+        for warp in self.running:
+            if best is not None and warp.ready > best[0][0]:
                 continue
             start = max(now, self._earliest(warp))
             key = (start, warp is not self.last, warp.iteration * len(self.body) + warp.position)
