@@ -16,15 +16,14 @@ __device__ __forceinline__ void step_of(const uint4& tokens, int step, uint32_t 
     b[1] = step == 0 ? tokens.y : tokens.w;
 }
 
-// totals += an interval of Depth k: `blocks` k-blocks, or half of one.
-//   codes, tokens   a lane's words and elements of x, of the k-blocks from the interval's first on
+// totals += an interval of Depth k, whole k-blocks.
+//   codes, tokens   a lane's words and elements of x, of the k-blocks
 //   scales          of the interval, at the lane's rows
 //   lane_offset     lane * 4, for tables
 //   constant        -(zero) for Correction::constant, ones for Correction::offsets
 template <class Values, class T, Correction C, int Depth>
-__device__ __forceinline__ void add_interval(const uint4* codes, const uint4* tokens, int first_step,
-                                             const float4* scales, uint32_t lane_offset, const uint32_t (&constant)[4],
-                                             LaneSums& totals) {
+__device__ __forceinline__ void add_interval(const uint4* codes, const uint4* tokens, const float4* scales,
+                                             uint32_t lane_offset, const uint32_t (&constant)[4], LaneSums& totals) {
     constexpr int kSteps = Depth / 16;
     const float zero[4] = {};
     float extra[4] = {};
@@ -32,7 +31,7 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
 #pragma unroll
         for (int i = 0; i < kSteps; ++i) {
             uint32_t b[2];
-            step_of(tokens[(first_step + i) / 2], (first_step + i) % 2, b);
+            step_of(tokens[i / 2], i % 2, b);
             mma_m16n8k16<T>(extra, constant, b, extra);
         }
     }
@@ -50,10 +49,10 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
     LaneSums products;
 #pragma unroll
     for (int i = 0; i < kSteps; ++i) {
-        const int step = (first_step + i) % 2;
-        const uint4& word = codes[(first_step + i) / 2];
+        const int step = i % 2;
+        const uint4& word = codes[i / 2];
         uint32_t b[2];
-        step_of(tokens[(first_step + i) / 2], step, b);
+        step_of(tokens[i / 2], step, b);
 #pragma unroll
         for (int tile = 0; tile < 2; ++tile) {
             uint32_t a[4];
@@ -77,6 +76,39 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
         for (int i = 0; i < 4; ++i) {
             totals[tile][i] = fma_rn(row_scale[2 * tile + i / 2], products[tile][i], totals[tile][i]);
         }
+    }
+}
+
+// totals += k-blocks whose codes are multiplied by their scales before they go through tensor cores. `scales` are pairs
+// of 16-bit floats, of the group that the lane's codes of the first block belong to; groups are 16 k, lanes with t < 2
+// have the first of a block's two.
+template <class Values, class T, int Blocks>
+__device__ __forceinline__ void add_scaled_blocks(const uint4* codes, const uint4* tokens, const uint4* scales,
+                                                  LaneSums& totals) {
+    constexpr int kBlockGroups = 2 * FragmentLayout::kRows / 4;
+    LaneSums products = {};
+#pragma unroll
+    for (int block = 0; block < Blocks; ++block) {
+        const uint4 pairs = scales[block * kBlockGroups];
+#pragma unroll
+        for (int step = 0; step < 2; ++step) {
+            uint32_t b[2];
+            step_of(tokens[block], step, b);
+#pragma unroll
+            for (int tile = 0; tile < 2; ++tile) {
+                const uint32_t lower = tile == 0 ? codes[block].x : codes[block].z;
+                const uint32_t upper = tile == 0 ? codes[block].y : codes[block].w;
+                uint32_t a[4];
+                Values::fragment(step == 0 ? lower : upper, tile == 0 ? pairs.x : pairs.z,
+                                 tile == 0 ? pairs.y : pairs.w, a);
+                mma_m16n8k16<T>(products[tile], a, b, products[tile]);
+            }
+        }
+    }
+#pragma unroll
+    for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) totals[tile][i] += products[tile][i];
     }
 }
 

@@ -11,7 +11,7 @@ namespace lk::cuda {
 
 // Lane 4g + i decodes row g + 8i. Writes `count` intervals of Depth k from interval `first` of the panel on; offsets
 // come in the units of Values' fragments, whose factors are applied at the very end.
-template <class Values, Correction C, int Depth>
+template <class Values, class T, Correction C, int Depth>
 class ScaleStaging {
   public:
     __device__ __forceinline__ ScaleStaging(const FragmentView& weight, int64_t panel, float* out)
@@ -28,7 +28,7 @@ class ScaleStaging {
         const int per_unit = int(weight_.layout.group_size) / Depth;
         const int begin_unit = first / per_unit;
         const int end_unit = (first + count - 1) / per_unit + 1;
-        with_unit<Values::kKind>(weight_.codec, [&]<class Unit>(Unit) {
+        with_unit<Values>(weight_.codec, [&]<class Unit>(Unit) {
             // The bits first, where the scale will be, so that loads are under way together.
             constexpr bool kFits = sizeof(typename Unit::Bits) <= sizeof(float);
             if constexpr (kFits) {
@@ -90,7 +90,12 @@ class ScaleStaging {
 
     __device__ __forceinline__ void write(int interval, const GroupScale& group, float zero) const {
         float* const place = out_ + interval * interval_floats(C);
-        place[0] = group.scale;
+        if constexpr (Values::kScalesCodes) {
+            const float scale = group.scale * Values::kScaleFactor;
+            place[0] = bits_float(pack2<T>(scale, scale));
+        } else {
+            place[0] = group.scale;
+        }
         if constexpr (C == Correction::offsets) {
             const Codec& codec = weight_.codec;
             const float subtracted = has_zero_points() ? zero + float(codec.zero_bias) : float(codec.affine_zero);

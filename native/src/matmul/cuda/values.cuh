@@ -25,6 +25,7 @@ namespace lk::cuda {
 template <class T>
 struct AffineValues {
     static constexpr ValueKind kKind = ValueKind::affine;
+    static constexpr bool kScalesCodes = false;
     static constexpr bool kHasTable = false;
     static constexpr bool kIsHalf = std::is_same_v<T, Half>;
     static constexpr float kLowerFactor = kIsHalf ? 0x1p24f : 1.0f;
@@ -64,6 +65,7 @@ struct AffineValues {
 template <class T>
 struct TableValues {
     static constexpr ValueKind kKind = ValueKind::table;
+    static constexpr bool kScalesCodes = false;
     static constexpr bool kHasTable = true;
     static constexpr float kLowerFactor = 1.0f;
     static constexpr float kUpperFactor = 1.0f;
@@ -81,6 +83,7 @@ struct TableValues {
 template <class T>
 struct E2m1Values {
     static constexpr ValueKind kKind = ValueKind::e2m1;
+    static constexpr bool kScalesCodes = false;
     static constexpr bool kHasTable = false;
     static constexpr bool kIsHalf = std::is_same_v<T, Half>;
     static constexpr float kLowerFactor = kIsHalf ? 0x1p14f : 1.0f;
@@ -113,6 +116,27 @@ struct E2m1Values {
             a[2] = lop3<kSelect>(kSign, word << 1, word << 3) & kBits;
             a[3] = lop3<kSelect>(kSign, word << 2, word << 6) & kBits;
         }
+    }
+};
+
+// Groups of 16, two of which meet in each of mma's steps: the codes themselves are multiplied by their group's E4M3
+// scale, exactly. A scale has four significant bits and a value two, and with these powers of two every product is a
+// normal number.
+template <class T>
+struct ScaledE2m1Values {
+    static constexpr ValueKind kKind = ValueKind::e2m1;
+    static constexpr bool kHasTable = false;
+    static constexpr bool kScalesCodes = true;
+    static constexpr float kLowerFactor = std::is_same_v<T, Half> ? 0x1p7f : 0x1p8f;
+    static constexpr float kUpperFactor = kLowerFactor;
+    // What scales are multiplied by.
+    static constexpr float kScaleFactor = std::is_same_v<T, Half> ? 0x1p7f : 0x1p118f;
+
+    // With pairs of scales of rows g and g + 8.
+    __device__ __forceinline__ static void fragment(uint32_t word, uint32_t lower, uint32_t upper, uint32_t (&a)[4]) {
+        E2m1Values<T>::placed(word, a);
+#pragma unroll
+        for (int r = 0; r < 4; ++r) a[r] = mul2<T>(a[r], r % 2 == 0 ? lower : upper);
     }
 };
 

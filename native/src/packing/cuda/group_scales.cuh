@@ -50,22 +50,27 @@ struct E8m0Unit {
     }
 };
 
-// Exponent and mantissa of e4m3 are a float's, 2^120 too small, subnormals too.
+// Exponent and mantissa of e4m3 are a float's, 2^120 too small, subnormals too. Without the tensor's scale, which all
+// groups share.
 struct E4m3Unit {
     using Bits = uint8_t;
-    __device__ __forceinline__ static GroupScale decode(const FragmentView& weight, Bits bits, int64_t, int64_t) {
-        const float scale = mul_rn(bits_float(uint32_t(bits) << 20), 0x1p120f);
-        const Codec& codec = weight.codec;
-        return {codec.tensor_scale_divides ? scale / codec.tensor_scale : mul_rn(scale, codec.tensor_scale), 0.0f};
+    __device__ __forceinline__ static GroupScale decode(const FragmentView&, Bits bits, int64_t, int64_t) {
+        return {mul_rn(bits_float(uint32_t(bits) << 20), 0x1p120f), 0.0f};
     }
 };
+
+__device__ __forceinline__ float tensor_factor(const Codec& codec) {
+    return codec.tensor_scale_divides ? 1.0f / codec.tensor_scale : codec.tensor_scale;
+}
 
 // bitsandbytes: dequantize blockwise, then add the offset; two roundings.
 struct NestedUnit {
     using Bits = uint8_t;
     __device__ __forceinline__ static GroupScale decode(const FragmentView& weight, Bits bits, int64_t row, int64_t k) {
-        const int64_t flat = row * weight.layout.in_features + k;
-        const int64_t group = weight.group_shift >= 0 ? flat >> weight.group_shift : flat / weight.codec.group_size;
+        const auto group_size = uint32_t(weight.codec.group_size);
+        const uint32_t group_of_row =
+            weight.group_shift >= 0 ? uint32_t(k) >> weight.group_shift : uint32_t(k) / group_size;
+        const int64_t group = row * weight.groups_per_row + group_of_row;
         const int64_t outer = weight.outer_shift >= 0 ? group >> weight.outer_shift : group / weight.outer_group_size;
         const float inner = weight.outer_table[bits];
         // Rows behind the last one have no outer scale.
@@ -97,10 +102,10 @@ __device__ __forceinline__ typename Unit::Bits load_unit(const FragmentView& wei
     return reinterpret_cast<const typename Unit::Bits*>(weight.scales)[index];
 }
 
-// Which kinds of scales values of a kind have in some format: kernels that know the kind of value hold no code for the
-// others.
-constexpr bool occurs(ValueKind value, ScaleKind scale) {
-    switch (value) {
+// Which kinds of scales values have in some format: kernels that know the values hold no code for the others.
+template <class Values>
+constexpr bool occurs(ScaleKind scale) {
+    switch (Values::kKind) {
         case ValueKind::affine:
             return scale == ScaleKind::f16 || scale == ScaleKind::bf16 || scale == ScaleKind::f32 ||
                    scale == ScaleKind::k_quant;
@@ -109,20 +114,20 @@ constexpr bool occurs(ValueKind value, ScaleKind scale) {
         case ValueKind::e2m1:
             break;
     }
-    return scale == ScaleKind::e8m0 || scale == ScaleKind::e4m3;
+    return scale == (Values::kScalesCodes ? ScaleKind::e4m3 : ScaleKind::e8m0);
 }
 
 // Calls f with a Unit of the weight's kind. All threads of a launch have the same.
-template <ValueKind Value, class F>
+template <class Values, class F>
 __device__ __forceinline__ void with_unit(const Codec& codec, F&& f) {
     const ScaleKind kind = codec.scale_kind;
     const auto try_kind = [&]<ScaleKind Kind, class Unit>(Unit unit) {
-        if constexpr (occurs(Value, Kind)) {
+        if constexpr (occurs<Values>(Kind)) {
             if (kind == Kind) f(unit);
         }
     };
     if (codec.offset_kind == OffsetKind::minimum) {
-        if constexpr (Value == ValueKind::affine) f(HalfPairUnit{});
+        if constexpr (Values::kKind == ValueKind::affine) f(HalfPairUnit{});
         return;
     }
     try_kind.template operator()<ScaleKind::f16>(HalfUnit{});

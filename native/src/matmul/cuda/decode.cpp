@@ -1,0 +1,24 @@
+#include "matmul/cuda/decode.h"
+
+namespace lk::cuda {
+
+MatmulKernel decode_kernel_for(const FragmentView& weight, lk_dtype dtype) {
+    if (dtype == LK_DTYPE_F32 || weight.codec.groups_straddle_rows || weight.codec.group_size % 16 != 0) return nullptr;
+    switch (weight.codec.value_kind) {
+        case ValueKind::affine:
+            return decode_affine_kernel(weight, dtype);
+        case ValueKind::table:
+            return decode_table_kernel(weight, dtype);
+        case ValueKind::e2m1:
+            break;
+    }
+    return decode_e2m1_kernel(weight, dtype);
+}
+
+LaunchConfig decode_launch(const MatmulArguments& arguments) {
+    return {.grid = dim3(unsigned(arguments.weight.layout.panels())),
+            .block = kDecodeThreads,
+            .shared_bytes = uint32_t(decode_shared_bytes(arguments.weight, arguments.adapters.plan.counts != nullptr))};
+}
+
+}  // namespace lk::cuda

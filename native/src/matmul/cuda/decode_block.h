@@ -1,0 +1,31 @@
+// The block of the decode kernel.
+#pragma once
+
+#include <algorithm>
+
+#include "lora/cuda/update_staging.h"
+#include "matmul/cuda/intervals.h"
+
+namespace lk::cuda {
+
+inline constexpr int kDecodeThreads = 512;
+inline constexpr int kDecodeWarps = kDecodeThreads / 32;
+inline constexpr int kDecodeTokens = 8;
+
+// Sums of the warps, [warp][token][row]: rows of a token lie so that neither a warp's stores nor its loads conflict.
+struct DecodeSums {
+    static constexpr int kTokenFloats = FragmentLayout::kRows + 4;
+    float values[kDecodeWarps][kDecodeTokens][kTokenFloats];
+};
+
+// Dynamic shared memory: the table of pairs and scales; behind the main loop, in their place, what adapters need of
+// every warp; in the end the sums.
+constexpr int64_t decode_shared_bytes(const FragmentView& weight, bool has_adapters) {
+    const int64_t table = weight.codec.value_kind == ValueKind::table ? PairTable::kEnd : 0;
+    const int64_t intervals = divide_up(weight.layout.in_features, interval_depth(weight.codec.group_size));
+    const int64_t scales = intervals * interval_floats(correction_of(weight.codec)) * int64_t(sizeof(float));
+    const int64_t adapters = has_adapters ? kDecodeWarps * int64_t(sizeof(UpdateStaging)) : 0;
+    return std::max({table + scales, adapters, int64_t(sizeof(DecodeSums))});
+}
+
+}  // namespace lk::cuda
