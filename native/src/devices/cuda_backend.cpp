@@ -6,6 +6,7 @@
 
 #include "core/matrix.h"
 #include "devices/cuda_recording.h"
+#include "lora/cuda/lora.h"
 #include "packing/cuda/pack.h"
 #include "platform/cuda/status.h"
 
@@ -26,9 +27,17 @@ CudaBackend::CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocat
       stream_(borrowed == nullptr ? Stream(device) : Stream(device, borrowed)),
       uploader_(device),
       allocator_(device.allocator()) {
-    if (hook.allocate == nullptr) return;
-    hook_ = std::make_shared<HookAllocator>(device, hook);
-    allocator_ = hook_->allocator();
+    if (hook.allocate != nullptr) {
+        hook_ = std::make_shared<HookAllocator>(device, hook);
+        allocator_ = hook_->allocator();
+    }
+    const CurrentContext current(device);
+    counters_ = std::make_shared<const Block>(allocator_, int64_t(sizeof(ApplyCounters)), Workspace::kAlignment,
+                                              "a context's counters");
+    // On a stream of its own: a borrowed one may be recording.
+    const Stream stream(device);
+    check(cudaMemsetAsync(counters_->data(), 0, sizeof(ApplyCounters), stream.handle()), "cudaMemsetAsync (counters)");
+    stream.synchronize();
 }
 
 void CudaBackend::describe(lk_device_info& info) const {
@@ -69,7 +78,7 @@ std::unique_ptr<Recording> CudaBackend::end_capture() {
              error.what());
     }
     capture_.reset();
-    return std::make_unique<CudaRecording>(std::move(graph), std::move(recorded_batches_));
+    return std::make_unique<CudaRecording>(std::move(graph), std::move(recorded_batches_), counters_);
 }
 
 void CudaBackend::drop_capture() {

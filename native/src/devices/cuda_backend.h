@@ -66,6 +66,7 @@ class CudaBackend final : public Backend {
     Uploader uploader_;
     std::shared_ptr<HookAllocator> hook_;  // NULL without one
     lk_allocator allocator_;
+    std::shared_ptr<const Block> counters_;  // zeros between operations: blocks of a launch count here
     std::optional<Capture> capture_;
     std::vector<std::shared_ptr<BatchStorage>> recorded_batches_;
 };

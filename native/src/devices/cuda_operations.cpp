@@ -109,6 +109,9 @@ void CudaBackend::apply(const lk_matrix& x, const BatchPlan& plan, int32_t modul
     const CurrentContext current(device_);
     const Adapters adapters = adapters_of(plan, module, x, workspace);
     const BatchInUse use(*this, plan);
+    if (x.rows <= kApplyRows) {
+        return cuda::apply(stream_, x, adapters, items_of(plan), y, static_cast<ApplyCounters*>(counters_->data()));
+    }
     cuda::shrink(stream_, x, adapters, items_of(plan));
     cuda::expand(stream_, x, adapters, y);
 }

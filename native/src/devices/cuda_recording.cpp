@@ -5,8 +5,9 @@
 
 namespace lk::cuda {
 
-CudaRecording::CudaRecording(std::unique_ptr<Graph> graph, std::vector<std::shared_ptr<BatchStorage>> batches)
-    : batches_(std::move(batches)), graph_(std::move(graph)) {
+CudaRecording::CudaRecording(std::unique_ptr<Graph> graph, std::vector<std::shared_ptr<BatchStorage>> batches,
+                             std::shared_ptr<const Block> counters)
+    : batches_(std::move(batches)), counters_(std::move(counters)), graph_(std::move(graph)) {
     std::sort(batches_.begin(), batches_.end());
     batches_.erase(std::unique(batches_.begin(), batches_.end()), batches_.end());
 }

@@ -1,4 +1,4 @@
-// A captured graph with the batches that its operations read.
+// A captured graph with the batches that its operations read and the counters that they use.
 #pragma once
 
 #include <memory>
@@ -13,13 +13,15 @@ namespace lk::cuda {
 
 class CudaRecording final : public Recording {
   public:
-    CudaRecording(std::unique_ptr<Graph> graph, std::vector<std::shared_ptr<BatchStorage>> batches);
+    CudaRecording(std::unique_ptr<Graph> graph, std::vector<std::shared_ptr<BatchStorage>> batches,
+                  std::shared_ptr<const Block> counters);
 
     // From any context of the device, one after the other.
     void launch(const Stream& stream) const;
 
   private:
     std::vector<std::shared_ptr<BatchStorage>> batches_;  // each once, in one order for all recordings
+    std::shared_ptr<const Block> counters_;
     std::unique_ptr<Graph> graph_;
     mutable std::mutex mutex_;
 };

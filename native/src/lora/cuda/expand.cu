@@ -4,6 +4,7 @@
 #include "lora/cuda/expand.cuh"
 #include "lora/cuda/lora.h"
 #include "matmul/cuda/grid_size.h"
+#include "platform/cuda/grid.cuh"
 #include "platform/cuda/launch.h"
 
 namespace lk::cuda {
@@ -14,6 +15,7 @@ __global__ void __launch_bounds__(kExpandThreads, ColumnTiles == 1 ? 4 : 2)
     expand_kernel(const __grid_constant__ lk_matrix x, const __grid_constant__ Adapters adapters,
                   const __grid_constant__ lk_matrix y) {
     LK_SHARED(ExpandStaging, staging);
+    grid_dependency_wait();
     const int64_t tiles = expand_tiles<ColumnTiles>(y);
     for (int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
         expand_tile<T, ColumnTiles>(x, adapters, y, tile, staging);
@@ -23,8 +25,11 @@ __global__ void __launch_bounds__(kExpandThreads, ColumnTiles == 1 ? 4 : 2)
 template <int ColumnTiles, class T>
 void launch_tiles(const Stream& stream, const lk_matrix& x, const Adapters& adapters, const lk_matrix& y, T*) {
     launch(expand_kernel<T, ColumnTiles>,
-           {.grid = grid_size(expand_tiles<ColumnTiles>(y)), .block = kExpandThreads, .stream = stream.handle()}, x,
-           adapters, y);
+           {.grid = grid_size(expand_tiles<ColumnTiles>(y)),
+            .block = kExpandThreads,
+            .stream = stream.handle(),
+            .programmatic = x.data != nullptr},
+           x, adapters, y);
 }
 
 }  // namespace

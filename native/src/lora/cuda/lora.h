@@ -22,8 +22,23 @@ void shrink(const Stream& stream, const lk_matrix& x, const Adapters& adapters, 
 // s = adapters.values, which were computed from x, whole and one entry a row; 0 where entries have none.
 void collect(const Stream& stream, const lk_matrix& x, const Adapters& adapters, const lk_matrix& s);
 
-// y += the adapters' updates, from adapters.values, which were computed from x; without x.data they are all that is
-// known.
+// y += the adapters' updates, from adapters.values, which the launch before has computed from x; without x.data they
+// are all that is known.
 void expand(const Stream& stream, const lk_matrix& x, const Adapters& adapters, const lk_matrix& y);
+
+// Rows up to which shrink and expand are one launch.
+inline constexpr int64_t kApplyRows = 16;
+
+// Zeros before and after every launch. A stream's launches share them.
+struct ApplyCounters {
+    uint32_t tickets;
+    uint32_t shrunk;
+    uint32_t left;
+    uint32_t reserved;
+};
+
+// y += the adapters' updates of x, in one launch.
+void apply(const Stream& stream, const lk_matrix& x, const Adapters& adapters, int64_t items, const lk_matrix& y,
+           ApplyCounters* counters);
 
 }  // namespace lk::cuda

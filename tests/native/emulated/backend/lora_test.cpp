@@ -161,6 +161,35 @@ TEST_F(BackendLoraRules, GivesTheSameBitsTwentyTimes) {
     }
 }
 
+// Few rows: one launch, recorded once and replayed with other rows, adapters and schedules.
+TEST_F(BackendLoraRules, ServesChangedBatchesInOneLaunch) {
+    constexpr int64_t kRows = 8;
+    const LoraShape shape = with(1056, 300, {16, 40, 3});
+    LoraRig rig(emulated_options(), shape), plain(emulated_options(), shape);
+    const Matrix before = random_matrix(kRows, shape.out, 4);
+    DeviceMatrix x(rig.context, kRows, shape.in, F16, 8), y(rig.context, kRows, shape.out, F16, 8);
+    rig.set(turns(kRows, 3));
+    rig.apply(random_matrix(kRows, shape.in, 1), before, F16, 8);  // makes the workspace
+    Graph graph;
+    LK_ASSERT_OK(lk_capture_begin(rig.context));
+    LK_EXPECT_OK(lk_lora_apply(rig.context, &x.view, rig.batch, 0, &y.view));
+    LK_ASSERT_OK(lk_capture_end(rig.context, graph.out()));
+    uint32_t seed = 100;
+    for (const Assignment& rows : {turns(kRows, 3), stacked(kRows, 3), turns(kRows, 0), turns(kRows, 1)}) {
+        LK_ASSERT_OK(lk_emulated_configure_text(("seed=" + std::to_string(++seed)).c_str()));
+        const Matrix input = random_matrix(kRows, shape.in, seed);
+        x.upload(input);
+        y.upload(before);
+        rig.set(rows);
+        plain.set(rows);
+        const int64_t launches = statistics().launches;
+        LK_ASSERT_OK(lk_graph_launch(rig.context, graph));
+        LK_ASSERT_OK(lk_context_synchronize(rig.context));
+        EXPECT_EQ(statistics().launches, launches + 1);
+        EXPECT_EQ(bits_of(y.download()), bits_of(plain.apply(input, before, F16, 8)));
+    }
+}
+
 // What fp16 cannot hold between shrink and expand.
 TEST_F(BackendLoraRules, LargeAndSmallValuesBetweenKeepTheirPrecision) {
     for (const float magnitude : {1e-30f, 1e-6f, 1e8f, 1e30f}) {
