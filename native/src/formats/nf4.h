@@ -20,17 +20,22 @@ constexpr float table(int code) {
 // The code of zero, which also pads an odd number of codes.
 inline constexpr uint8_t kZeroCode = 7;
 
-// Nearest table entry of a value in [-1, 1].
-constexpr uint8_t encode(float value) {
-    // Where it changes: code c holds for thresholds[c - 1] < x <= thresholds[c].
-    constexpr float thresholds[15] = {
+// Where the nearest table entry changes: code c holds for threshold(c - 1) < x <= threshold(c).
+inline constexpr int kThresholds = 15;
+constexpr float threshold(int code) {
+    constexpr float thresholds[kThresholds] = {
         -0.8480964004993439f,  -0.6106329262256622f,  -0.4599952697753906f,   -0.33967943489551544f,
         -0.23460740596055984f, -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f,
         0.1202552504837513f,   0.2035212516784668f,   0.2920137718319893f,    0.3893125355243683f,
         0.5016634166240692f,   0.6427869200706482f,   0.8614784178118011f,
     };
+    return thresholds[code];
+}
+
+// Nearest table entry of a value in [-1, 1].
+constexpr uint8_t encode(float value) {
     uint8_t code = 0;
-    for (const float threshold : thresholds) code = static_cast<uint8_t>(code + (value > threshold ? 1 : 0));
+    for (int c = 0; c < kThresholds; ++c) code = static_cast<uint8_t>(code + (value > threshold(c) ? 1 : 0));
     return code;
 }
 

@@ -1,5 +1,5 @@
-// A warp decodes a record at a time: 32 rows and 128 k, of which a lane has four rows and eight consecutive k in each
-// of four 16-byte words. Its weights of a row are stored as one or two vectors, and the warp's fill whole sectors.
+// A warp decodes a strip: 32 rows and 512 k, a k-block at a time, of which a lane has eight consecutive k of four rows
+// in one 16-byte word. They are stored as one or two vectors a row, and a warp's stores fill whole sectors.
 #include "core/dtype.h"
 #include "dequantize/cuda/dequantize.h"
 #include "matmul/cuda/elements.cuh"
@@ -13,7 +13,7 @@ namespace lk::cuda {
 namespace {
 
 constexpr int kWarps = 8;
-constexpr int kBlocks = FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth;
+constexpr uint32_t kStripBlocks = 16;
 
 // Eight elements, aligned to 16 bytes.
 template <class T>
@@ -28,74 +28,136 @@ __device__ __forceinline__ void store_run(T* place, const float (&values)[8]) {
     }
 }
 
-// Aligned: rows of y begin at multiples of 16 bytes, and k is in order. What does not fill a run goes element by
-// element.
-template <class T, Arrangement A, bool Straddles, bool Aligned>
-__global__ void __launch_bounds__(kWarps * 32)
-    dequantize_kernel(const __grid_constant__ FragmentView weight, const __grid_constant__ lk_matrix y) {
-    LK_SHARED(ValueTable, table);
-    stage_values(table, weight);
-    block_sync();
-    const FragmentLayout& layout = weight.layout;
-    const auto blocks = uint32_t(layout.blocks());
-    const auto records = uint32_t(layout.records());
-    const auto in_features = uint32_t(layout.in_features);
-    const auto rows = uint32_t(layout.out_features);
+// Any run of a row of y, whatever its alignment and length, in any order of k.
+template <class T>
+__device__ __forceinline__ void store_elements(const FragmentView& weight, T* row, uint32_t k,
+                                               const float (&values)[8]) {
+#pragma unroll
+    for (uint32_t j = 0; j < 8; ++j) {
+        if (k + j >= weight.layout.in_features) break;
+        store_rounded(row + (weight.order == nullptr ? k + j : uint32_t(weight.order[k + j])), values[j]);
+    }
+}
+
+// Calls visit(panel, block, codes, scales) for the k-blocks of this thread's warp, each with what its lane has of it.
+template <bool Straddles, class Visit>
+__device__ __forceinline__ void for_each_block(const FragmentView& weight, ScaleKind kind, const Visit& visit) {
+    const auto blocks = uint32_t(weight.layout.blocks());
+    const uint32_t strips = (blocks + kStripBlocks - 1) / kStripBlocks;
+    const uint32_t items = uint32_t(weight.layout.panels()) * strips;
     const uint32_t lane = lane_id();
-    const uint32_t items = uint32_t(layout.panels()) * records;
     for (uint32_t item = blockIdx.x * kWarps + threadIdx.x / 32; item < items; item += gridDim.x * kWarps) {
-        const uint32_t panel = item / records;
-        const uint32_t first_block = (item - panel * records) * kBlocks;
-        const uint4* const codes =
-            reinterpret_cast<const uint4*>(weight.codes) + (int64_t(panel) * blocks + first_block) * 32 + lane;
-        uint4 words[kBlocks];
-#pragma unroll
-        for (uint32_t b = 0; b < kBlocks; ++b) {
-            words[b] = first_block + b < blocks ? load_nc(codes + b * 32) : uint4{0, 0, 0, 0};
-        }
-        const uint32_t first_row = panel * FragmentLayout::kRows + lane / 4;
-        T* const first = row_of<T>(y, first_row);
-#pragma unroll
-        for (uint32_t b = 0; b < kBlocks; ++b) {
-            if (first_block + b >= blocks) break;
-            float values[4][8];
-            decode_lane<A, Straddles>(weight, table, panel, first_block + b, lane, words[b], values);
-            const uint32_t k = (first_block + b) * FragmentLayout::kBlockDepth + lane % 4 * 8;
-#pragma unroll
-            for (int quarter = 0; quarter < 4; ++quarter) {
-                if (first_row + 8 * quarter >= rows) break;
-                T* const row = first + 8 * quarter * y.row_stride;
-                if (Aligned && k + 8 <= in_features) {
-                    store_run(row + k, values[quarter]);
-                    continue;
-                }
-#pragma unroll
-                for (uint32_t j = 0; j < 8; ++j) {
-                    if (k + j >= in_features) break;
-                    store_rounded(row + (weight.order == nullptr ? k + j : uint32_t(weight.order[k + j])),
-                                  values[quarter][j]);
-                }
+        const uint32_t panel = item / strips;
+        uint32_t block = (item - panel * strips) * kStripBlocks;
+        const uint32_t end = blocks - block < kStripBlocks ? blocks : block + kStripBlocks;
+        const uint4* codes =
+            reinterpret_cast<const uint4*>(weight.codes) + (int64_t(panel) * blocks + block) * 32 + lane;
+        uint4 words = load_nc(codes);
+        LaneScales<Straddles> scales;
+        scales.load(weight, kind, panel, block, lane);
+#pragma unroll 1
+        for (; block < end; ++block) {
+            // The next block's, while this one is computed with.
+            codes += 32;
+            uint4 next_words{};
+            LaneScales<Straddles> next_scales{};
+            if (block + 1 < end) {
+                next_words = load_nc(codes);
+                next_scales.load(weight, kind, panel, block + 1, lane);
             }
+            visit(panel, block, words, scales);
+            words = next_words;
+            scales = next_scales;
         }
     }
 }
 
-bool is_aligned(const lk_matrix& y) {
-    return reinterpret_cast<uintptr_t>(y.data) % 16 == 0 && y.row_stride * size_of(y.dtype) % 16 == 0;
+// Calls store(row, k, values) for the runs of a lane's rows that are there.
+template <Arrangement A, bool Straddles, class Store>
+__device__ __forceinline__ void decode_runs(const FragmentView& weight, ScaleKind kind, const ValueTable& table,
+                                            const Store& store) {
+    for_each_block<Straddles>(
+        weight, kind, [&](uint32_t panel, uint32_t block, const uint4& words, const LaneScales<Straddles>& scales) {
+            float values[4][8];
+            decode_lane<A, Straddles>(table, scales, words, values);
+            const uint32_t k = block * FragmentLayout::kBlockDepth + lane_id() % 4 * 8;
+            const int64_t first_row = int64_t(panel) * FragmentLayout::kRows + lane_id() / 4;
+#pragma unroll
+            for (int quarter = 0; quarter < 4; ++quarter) {
+                const int64_t row = first_row + 8 * quarter;
+                if (row < weight.layout.out_features && k < weight.layout.in_features) store(row, k, values[quarter]);
+            }
+        });
+}
+
+// All runs of eight are whole and aligned, and k is in order.
+template <class T, Arrangement A, bool Straddles, ScaleKind Kind>
+__global__ void __launch_bounds__(kWarps * 32, 3)
+    dequantize_kernel(const __grid_constant__ FragmentView weight, const __grid_constant__ lk_matrix y) {
+    LK_SHARED(ValueTable, table);
+    stage_values(table, weight);
+    block_sync();
+    decode_runs<A, Straddles>(weight, Kind, table, [&](int64_t row, uint32_t k, const float(&values)[8]) {
+        store_run(row_of<T>(y, row) + k, values);
+    });
+}
+
+template <class T>
+__global__ void __launch_bounds__(kWarps * 32)
+    dequantize_any_kernel(const __grid_constant__ FragmentView weight, const __grid_constant__ lk_matrix y) {
+    LK_SHARED(ValueTable, table);
+    stage_values(table, weight);
+    block_sync();
+    with_arrangement(weight, [&]<Arrangement A, bool Straddles>() {
+        decode_runs<A, Straddles>(weight, weight.codec.scale_kind, table,
+                                  [&](int64_t row, uint32_t k, const float(&values)[8]) {
+                                      store_elements(weight, row_of<T>(y, row), k, values);
+                                  });
+    });
+}
+
+using Kernel = void (*)(FragmentView, lk_matrix);
+
+template <class T, Arrangement A, bool Straddles, ScaleKind... Kinds>
+Kernel kernel_of(ScaleKind kind) {
+    Kernel kernel = nullptr;
+    ((kernel = kind == Kinds ? dequantize_kernel<T, A, Straddles, Kinds> : kernel), ...);
+    return kernel;
+}
+
+// NULL where a weight's kind of values has no such scales.
+template <class T>
+Kernel kernel_of(const Codec& codec) {
+    switch (codec.value_kind) {
+        case ValueKind::affine:
+            return kernel_of<T, Arrangement::nibbles, false, ScaleKind::f16, ScaleKind::bf16, ScaleKind::f32,
+                             ScaleKind::k_quant>(codec.scale_kind);
+        case ValueKind::table:
+            if (codec.groups_straddle_rows) {
+                return kernel_of<T, Arrangement::pairs, true, ScaleKind::f32, ScaleKind::nested>(codec.scale_kind);
+            }
+            return kernel_of<T, Arrangement::pairs, false, ScaleKind::f16, ScaleKind::f32, ScaleKind::nested>(
+                codec.scale_kind);
+        case ValueKind::e2m1:
+            break;
+    }
+    return kernel_of<T, Arrangement::e2m1, false, ScaleKind::e8m0, ScaleKind::e4m3>(codec.scale_kind);
+}
+
+bool runs_are_whole(const FragmentView& weight, const lk_matrix& y) {
+    return weight.order == nullptr && y.columns % 8 == 0 && reinterpret_cast<uintptr_t>(y.data) % 16 == 0 &&
+           y.row_stride * size_of(y.dtype) % 16 == 0;
 }
 
 }  // namespace
 
 void dequantize(const Stream& stream, const FragmentView& weight, const lk_matrix& y) {
-    const int64_t items = weight.layout.panels() * weight.layout.records();
+    const int64_t items = weight.layout.panels() * divide_up(weight.layout.blocks(), kStripBlocks);
     const LaunchConfig config{
         .grid = grid_size(divide_up(items, kWarps)), .block = kWarps * 32, .stream = stream.handle()};
-    const bool aligned = is_aligned(y) && weight.order == nullptr;
     with_dtype(y.dtype, [&]<class T>(T*) {
-        with_arrangement(weight, [&]<Arrangement A, bool Straddles>() {
-            launch(aligned ? dequantize_kernel<T, A, Straddles, true> : dequantize_kernel<T, A, Straddles, false>,
-                   config, weight, y);
-        });
+        const Kernel kernel = runs_are_whole(weight, y) ? kernel_of<T>(weight.codec) : nullptr;
+        launch(kernel == nullptr ? dequantize_any_kernel<T> : kernel, config, weight, y);
     });
 }
 

@@ -59,8 +59,9 @@ __device__ __forceinline__ void stage_panel(Tile<FragmentLayout::kRows>& tile, c
         const int depth = i / 32 * FragmentLayout::kBlockDepth + lane % 4 * 8;
         float decoded[4][8];
         with_arrangement(weight, [&]<Arrangement A, bool Straddles>() {
-            decode_lane<A, Straddles>(weight, table, panel, uint32_t(first_block + i / 32), uint32_t(lane), codes[i],
-                                      decoded);
+            LaneScales<Straddles> scales;
+            scales.load(weight, weight.codec.scale_kind, panel, uint32_t(first_block + i / 32), uint32_t(lane));
+            decode_lane<A, Straddles>(table, scales, codes[i], decoded);
         });
 #pragma unroll
         for (int quarter = 0; quarter < 4; ++quarter) {

@@ -67,7 +67,8 @@ __device__ __forceinline__ uint32_t group_of(const FragmentView& weight, uint32_
 // The scale of bitsandbytes' nested absmax; groups are numbered as in the checkpoint.
 __device__ __forceinline__ float nested_scale(const FragmentView& weight, uint32_t code, int64_t group) {
     // Dequantize blockwise, then add the offset: two roundings.
-    const int64_t outer = weight.outer_shift >= 0 ? group >> weight.outer_shift : group / weight.outer_group_size;
+    const int64_t outer = weight.outer_shift >= 0 ? group >> weight.outer_shift
+                                                  : int64_t(uint32_t(group) / uint32_t(weight.outer_group_size));
     return add_rn(mul_rn(weight.outer_table[code], weight.outer_scales[outer]), weight.outer_offset);
 }
 
@@ -91,12 +92,13 @@ __device__ __forceinline__ Factors k_quant_factors(const uint4& unit, uint32_t g
 }
 
 // The factors of a lane's four rows (lane_row, lane_row + 8, + 16, + 24 of the panel) in the group of k; of k that are
-// not there those of the last. Only where rows begin groups.
-__device__ __forceinline__ void lane_factors(const FragmentView& weight, int64_t panel, uint32_t lane_row, uint32_t k,
-                                             Factors (&factors)[4]) {
+// not there those of the last. Only where rows begin groups. `kind` is the weight's: where the compiler knows it, the
+// others take no code.
+__device__ __forceinline__ void lane_factors(const FragmentView& weight, ScaleKind kind, int64_t panel,
+                                             uint32_t lane_row, uint32_t k, Factors (&factors)[4]) {
     const Codec& codec = weight.codec;
     uint32_t group = group_of(weight, k);
-    uint32_t unit = codec.scale_kind == ScaleKind::k_quant ? group / 8 : group;
+    uint32_t unit = kind == ScaleKind::k_quant ? group / 8 : group;
     if (unit >= weight.groups_per_row) unit = weight.groups_per_row - 1;
     const uint32_t first = unit & ~(weight.groups_per_record - 1);
     const uint32_t left = weight.groups_per_row - first;
@@ -107,7 +109,7 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, int64_t
     float zero = float(codec.affine_zero);
 #pragma unroll
     for (int i = 0; i < 4; ++i) factors[i] = {zero, 0, -0.0f};
-    switch (codec.scale_kind) {
+    switch (kind) {
         case ScaleKind::f16:
             if (codec.offset_kind == OffsetKind::minimum) {
                 const uint4 pairs = reinterpret_cast<const uint4*>(weight.scales)[index];
@@ -178,8 +180,8 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, int64_t
 }
 
 // Where groups run across rows: the scale of a group.
-__device__ __forceinline__ float flat_scale(const FragmentView& weight, int64_t group) {
-    if (weight.codec.scale_kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[group];
+__device__ __forceinline__ float flat_scale(const FragmentView& weight, ScaleKind kind, int64_t group) {
+    if (kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[group];
     return nested_scale(weight, weight.scales[group], group);
 }
 
@@ -190,37 +192,59 @@ struct RunScales {
     int boundary;
 };
 
-__device__ __forceinline__ RunScales run_scales(const FragmentView& weight, int64_t row, uint32_t k) {
+__device__ __forceinline__ RunScales run_scales(const FragmentView& weight, ScaleKind kind, int64_t row, uint32_t k) {
     const FragmentLayout& layout = weight.layout;
     if (row >= layout.out_features || k >= layout.in_features) return {0, 0, 8};
     const int64_t flat = row * layout.in_features + k;
     const int64_t group = flat >> weight.group_shift;
     const int64_t boundary = ((group + 1) << weight.group_shift) - flat;
-    const float first = flat_scale(weight, group);
+    const float first = flat_scale(weight, kind, group);
     const bool both = boundary < 8 && flat + boundary < layout.out_features * layout.in_features;
-    return {first, both ? flat_scale(weight, group + 1) : first, int(boundary < 8 ? boundary : 8)};
+    return {first, both ? flat_scale(weight, kind, group + 1) : first, int(boundary < 8 ? boundary : 8)};
 }
 
 // ---- Weights --------------------------------------------------------------------------------------------------------
 
-// What a lane has of a k-block: out[i][j] is row 8i + lane / 4 of the panel at k = 32 * block + lane % 4 * 8 + j. What
-// is not there is anything finite.
-template <Arrangement A, bool Straddles>
-__device__ __forceinline__ void decode_lane(const FragmentView& weight, const ValueTable& table, int64_t panel,
-                                            uint32_t block, uint32_t lane, const uint4& codes, float (&out)[4][8]) {
-    const uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
-    const uint32_t k = block * FragmentLayout::kBlockDepth + lane % 4 * 8;
+// What scales a lane's weights of a k-block: four rows 8 apart, eight consecutive k.
+template <bool Straddles>
+struct LaneScales {
     Factors factors[4];
-    if constexpr (!Straddles) lane_factors(weight, panel, lane / 4, k, factors);
+
+    __device__ __forceinline__ void load(const FragmentView& weight, ScaleKind kind, int64_t panel, uint32_t block,
+                                         uint32_t lane) {
+        lane_factors(weight, kind, panel, lane / 4, block * FragmentLayout::kBlockDepth + lane % 4 * 8, factors);
+    }
+    __device__ __forceinline__ Factors at(int row, int) const { return factors[row]; }
+};
+
+template <>
+struct LaneScales<true> {
+    RunScales runs[4];
+
+    __device__ __forceinline__ void load(const FragmentView& weight, ScaleKind kind, int64_t panel, uint32_t block,
+                                         uint32_t lane) {
+        const uint32_t k = block * FragmentLayout::kBlockDepth + lane % 4 * 8;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            runs[i] = run_scales(weight, kind, panel * FragmentLayout::kRows + lane / 4 + 8 * i, k);
+        }
+    }
+    __device__ __forceinline__ Factors at(int row, int k) const {
+        return {0, k < runs[row].boundary ? runs[row].first : runs[row].second, -0.0f};
+    }
+};
+
+// out[i][j] is row 8i + lane / 4 of the panel at k = 32 * block + lane % 4 * 8 + j. What is not there is anything.
+template <Arrangement A, bool Straddles>
+__device__ __forceinline__ void decode_lane(const ValueTable& table, const LaneScales<Straddles>& scales,
+                                            const uint4& codes, float (&out)[4][8]) {
+    const uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-        RunScales run{};
-        if constexpr (Straddles) run = run_scales(weight, panel * FragmentLayout::kRows + lane / 4 + 8 * i, k);
 #pragma unroll
         for (int j = 0; j < 8; ++j) {
-            if constexpr (Straddles) factors[i].scale = j < run.boundary ? run.first : run.second;
             const int reg = j % 4 / 2 * 2 + i % 2;
-            out[i][j] = decode_code<A>(table, words[i / 2 * 2 + j / 4], reg * 2 + j % 2, factors[i]);
+            out[i][j] = decode_code<A>(table, words[i / 2 * 2 + j / 4], reg * 2 + j % 2, scales.at(i, j));
         }
     }
 }
@@ -228,7 +252,7 @@ __device__ __forceinline__ void decode_lane(const FragmentView& weight, const Va
 // Calls f.template operator()<arrangement, straddles>() with what the weight has. Its groups straddle rows only where
 // its values are a table.
 template <class F>
-__device__ __host__ __forceinline__ void with_arrangement(const FragmentView& weight, F&& f) {
+__device__ __forceinline__ void with_arrangement(const FragmentView& weight, F&& f) {
     switch (arrangement_of(weight.codec.value_kind)) {
         case Arrangement::nibbles:
             return f.template operator()<Arrangement::nibbles, false>();
@@ -247,9 +271,10 @@ __device__ __forceinline__ float weight_at(const FragmentView& weight, int64_t r
     const CodePlace place = layout.place(row, k);
     const uint32_t code = code_at(arrangement_of(weight.codec.value_kind), weight.codes[place.word], place.slot);
     const float value = weight.codec.values[code];
-    if (weight.codec.groups_straddle_rows) return mul_rn(value, run_scales(weight, row, uint32_t(k)).first);
+    if (weight.codec.groups_straddle_rows)
+        return mul_rn(value, run_scales(weight, weight.codec.scale_kind, row, uint32_t(k)).first);
     Factors factors[4];
-    lane_factors(weight, row / FragmentLayout::kRows, uint32_t(row % 8), uint32_t(k), factors);
+    lane_factors(weight, weight.codec.scale_kind, row / FragmentLayout::kRows, uint32_t(row % 8), uint32_t(k), factors);
     Factors own = factors[0];
 #pragma unroll
     for (int i = 1; i < 4; ++i) {

@@ -85,6 +85,10 @@ void pack(const Stream& stream, Uploader& uploader, const lk_allocator& allocato
           lk_weight& weight) {
     describe(tensors, weight);
     const FragmentLayout layout = fragment_layout(tensors, weight.codec);
+    if (layout.scale_count() > UINT32_MAX) {
+        fail(LK_UNSUPPORTED, "tensors: %lld groups; on a GPU a weight has less than 2^32",
+             static_cast<long long>(layout.scale_count()));
+    }
     allocate(allocator,
              {.codes = layout.codes_bytes(),
               .scales = layout.scale_count() * weight.codec.unit_bytes(),
