@@ -50,9 +50,12 @@ int64_t slice_records(int64_t in_features, int slices) {
     return divide_up(divide_up(in_features, FragmentLayout::kRecordDepth), slices);
 }
 
+int64_t row_tiles(const FragmentView& weight) {
+    return divide_up(weight.layout.panels(), BatchShape<BatchCodec::affine, 8>::kPanels);
+}
+
 int64_t tiles(const FragmentView& weight, int64_t tokens, int tile_tokens) {
-    constexpr int kPanels = BatchShape<BatchCodec::affine, 8>::kPanels;
-    return divide_up(weight.layout.panels(), kPanels) * divide_up(tokens, tile_tokens);
+    return row_tiles(weight) * divide_up(tokens, tile_tokens);
 }
 
 int blocks_of(const FragmentView& weight, int64_t tokens, const BatchChoice& choice) {
@@ -83,6 +86,8 @@ BatchLaunch batch_launch(const MatmulArguments& arguments, const BatchChoice& ch
         .weight = BatchWeight(weight),
         .slice_sums = slice_sums,
         .arrivals = arrivals,
+        .row_tiles = int32_t(row_tiles(weight)),
+        .token_tiles = int32_t(divide_up(arguments.tokens.count, choice.tokens)),
         .slices = choice.slices,
         .slice_records = int32_t(slice_records(weight.layout.in_features, choice.slices)),
         .slices_apart = choice.slices_apart,

@@ -7,44 +7,48 @@
 // only: neither on the tile nor on the other tokens.
 #pragma once
 
+#include "lora/cuda/epilogue.cuh"
 #include "matmul/cuda/batch.h"
 #include "matmul/cuda/batch_output.cuh"
 #include "matmul/cuda/batch_slices.cuh"
+#include "platform/cuda/grid.cuh"
 
 namespace lk::cuda {
 
-template <BatchCodec Codec, class T, class Shape>
-struct BatchShared {
-    union {
-        Stage<Shape> ring[Shape::kStages];
-        OutputTile<T, Shape> output;
-    };
-    GroupSlots<Shape> slots;
-    uint32_t pairs[Shape::kHasTable ? kPairEntries * 32 : 4];
-    float outer_table[256];
-};
-
 // Where an item of work lies.
 struct BatchItem {
-    int64_t tile;
+    int tile;
     int row_tile;
     int token_tile;
     int slice;
 };
 
 // Tiles are walked in strips of a few tiles of tokens: blocks that run at the same time then share rows of W and of x.
-__device__ __forceinline__ BatchItem item_at(int64_t index, int slices_apart, int row_tiles, int token_tiles) {
+__device__ __forceinline__ BatchItem item_at(int index, int slices_apart, int row_tiles, int token_tiles) {
     constexpr int kStrip = 8;
     BatchItem item;
-    item.slice = int(index % slices_apart);
+    item.slice = index % slices_apart;
     item.tile = index / slices_apart;
-    const int strip = int(item.tile / (int64_t(row_tiles) * kStrip));
+    const int strip = item.tile / (row_tiles * kStrip);
     const int width = min(token_tiles - strip * kStrip, kStrip);
-    const int in_strip = int(item.tile - int64_t(strip) * row_tiles * kStrip);
+    const int in_strip = item.tile - strip * row_tiles * kStrip;
     item.row_tile = in_strip / width;
     item.token_tile = strip * kStrip + in_strip % width;
     return item;
 }
+
+template <BatchCodec Codec, class T, class Shape>
+struct BatchShared {
+    union {
+        Stage<Shape> ring[Shape::kStages];
+        UpdateStaging updates[Shape::kThreads / 32];
+        OutputTile<T, Shape> output;
+    };
+    GroupSlots<Shape> slots;
+    BatchItem item;  // the block's present one: registers are dear
+    uint32_t pairs[Shape::kHasTable ? kPairEntries * 32 : 4];
+    float outer_table[256];
+};
 
 // sums = the products of the records from first_record on. `flush(sums)` is called where a slice ends and another one
 // of the block's follows.
@@ -108,13 +112,15 @@ __global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads, BatchShap
     }
 
     const int records = int(divide_up(weight.blocks, FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth));
-    const int row_tiles = int(divide_up(weight.panels, Shape::kPanels));
-    const int token_tiles = int(divide_up(arguments.matmul.tokens.count, Shape::kTokens));
+    const int row_tiles = arguments.row_tiles;
+    const int token_tiles = arguments.token_tiles;
     const int slices_apart = arguments.slices_apart ? arguments.slices : 1;
-    const int64_t items = int64_t(row_tiles) * token_tiles * slices_apart;
-    for (int64_t index = blockIdx.x; index < items; index += gridDim.x) {
+    const int items = row_tiles * token_tiles * slices_apart;
+    for (int index = int(blockIdx.x); index < items; index += int(gridDim.x)) {
         block_sync();  // what the item before has left in shared memory is done with
-        const BatchItem item = item_at(index, slices_apart, row_tiles, token_tiles);
+        if (threadIdx.x == 0) shared->item = item_at(index, slices_apart, row_tiles, token_tiles);
+        block_sync();
+        const BatchItem& item = shared->item;
         float4* const stored = arguments.slice_sums + int64_t(blockIdx.x) * Stored::kTileVectors;
         const int first_record = item.slice * arguments.slice_records;
         const int end_record = arguments.slices_apart ? min(first_record + arguments.slice_records, records) : records;
@@ -126,7 +132,7 @@ __global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads, BatchShap
                                               for_each_sum<Shape>(of_slice, [](float& sum) { sum = 0; });
                                           });
         if (slices_apart > 1) {
-            float4* const tile_slices = arguments.slice_sums + item.tile * slices_apart * Stored::kTileVectors;
+            float4* const tile_slices = arguments.slice_sums + int64_t(item.tile) * slices_apart * Stored::kTileVectors;
             if (!add_slices<Shape>(tile_slices, arguments.arrivals + item.tile, item.slice, slices_apart, sums))
                 continue;
         } else if (arguments.slices > 1) {
@@ -136,7 +142,16 @@ __global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads, BatchShap
         for_each_sum<Shape>(sums, [&](float& sum) { sum = mul_rn(sum, factor); });
         const int64_t first_row = int64_t(item.row_tile) * Shape::kRows;
         const int first_token = item.token_tile * Shape::kTokens;
-        block_sync();  // the ring's memory becomes the output's
+        if (arguments.matmul.adapters.plan.counts != nullptr) {
+            const int warp = int(threadIdx.x) / 32;
+            block_sync();  // the ring's memory becomes the updates'
+            grid_dependency_wait();
+            add_adapters_to_tile<false, Shape::kColumnTiles>(
+                arguments.matmul.adapters, first_token + warp / Shape::kPanels * Shape::kColumnTiles * 8,
+                arguments.matmul.tokens.count, first_row + warp % Shape::kPanels * FragmentLayout::kRows,
+                shared->updates[warp], sums);
+        }
+        block_sync();  // it becomes the output's
         round_tile<T, Shape>(shared->output, arguments.matmul, first_row, sums);
         block_sync();
         store_tile<T, Shape>(shared->output, arguments.matmul, first_row, first_token);

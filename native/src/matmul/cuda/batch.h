@@ -12,7 +12,9 @@ struct BatchArguments {
     MatmulArguments matmul;
     BatchWeight weight;
     float4* slice_sums;
-    uint32_t* arrivals;     // a zero for each tile where slices have blocks of their own
+    uint32_t* arrivals;  // a zero for each tile where slices have blocks of their own
+    int32_t row_tiles;
+    int32_t token_tiles;
     int32_t slices;         // of K
     int32_t slice_records;  // of every slice but the last
     bool slices_apart;      // each has a block of its own; else a block has all of a tile's

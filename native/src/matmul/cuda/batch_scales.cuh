@@ -51,9 +51,11 @@ class ScaleStager {
         const int first = first_block / weight_.group_blocks * kGroupsOfBlock;
         first_group_ = first > end_group_ ? first : end_group_;
         end_group_ = (last_block / weight_.group_blocks + 1) * kGroupsOfBlock;
-        if (view_.codec.scale_kind == ScaleKind::k_quant) {
-            load_k_quant();
-            return;
+        if constexpr (kMayBeKQuant) {
+            if (view_.codec.scale_kind == ScaleKind::k_quant) {
+                load_k_quant();
+                return;
+            }
         }
 #pragma unroll
         for (int i = 0; i < kOwnGroups; ++i) load_group(own_group(i), raw_[i]);
@@ -62,9 +64,11 @@ class ScaleStager {
     // Decodes what was loaded. The slots must be free: groups of the record in use have others.
     __device__ __forceinline__ void decode() {
         if (warp_ >= kWarps) return;
-        if (view_.codec.scale_kind == ScaleKind::k_quant) {
-            decode_k_quant();
-            return;
+        if constexpr (kMayBeKQuant) {
+            if (view_.codec.scale_kind == ScaleKind::k_quant) {
+                decode_k_quant();
+                return;
+            }
         }
 #pragma unroll
         for (int i = 0; i < kOwnGroups; ++i) decode_group(own_group(i), raw_[i]);
@@ -76,6 +80,7 @@ class ScaleStager {
     static constexpr int kLaneRows = FragmentLayout::kLaneRows;
     static constexpr int kGroupsOfBlock = Codec == BatchCodec::e2m1_scaled ? 2 : 1;
     static constexpr int kOwnGroups = kGroupsOfBlock;  // of a record: four or eight groups, four warps
+    static constexpr bool kMayBeKQuant = Codec == BatchCodec::affine_minimum;
     static constexpr int kGroupsOfKQuant = 8;
 
     // What was loaded of a group.
@@ -120,7 +125,7 @@ class ScaleStager {
             raw.units[2] = loaded.z;
             raw.units[3] = loaded.w;
         }
-        if (view_.codec.offset_kind == OffsetKind::zero_point) {
+        if (Codec == BatchCodec::affine && view_.codec.offset_kind == OffsetKind::zero_point) {
             raw.zero_points = view_.zero_points[unit_index(group) / kLaneRows];
         }
     }
@@ -158,7 +163,7 @@ class ScaleStager {
     }
 
     __device__ __forceinline__ float scale_of(int group, const Raw& raw, int i) const {
-        if (view_.codec.offset_kind == OffsetKind::minimum) return low_to_float<Half>(raw.units[i]);
+        if constexpr (Codec == BatchCodec::affine_minimum) return low_to_float<Half>(raw.units[i]);
         switch (view_.codec.scale_kind) {
             case ScaleKind::f16:
                 return to_float<Half>(uint16_t(raw.units[i / 2] >> (16 * (i % 2))));
@@ -185,12 +190,12 @@ class ScaleStager {
 
     // A unit is eight groups of 32, those of two records. Of each lane's four rows a warp has one.
     __device__ __forceinline__ void load_k_quant() {
-        const int unit = first_group_ / kGroupsOfKQuant;
-        if (unit == k_quant_unit_) return;
-        k_quant_unit_ = unit;
+        const bool has_unit = first_group_ % kGroupsOfKQuant != 0 && !is_first_;
+        is_first_ = false;
+        if (has_unit) return;
         raw_[0] = {};
         if (panel_ >= weight_.panels) return;
-        const uint4 loaded = load_nc(address<uint4>(unit) + warp_);
+        const uint4 loaded = load_nc(address<uint4>(first_group_ / kGroupsOfKQuant) + warp_);
         raw_[0].units[0] = loaded.x;
         raw_[0].units[1] = loaded.y;
         raw_[0].units[2] = loaded.z;
@@ -231,8 +236,8 @@ class ScaleStager {
     const int warp_;
     int next_record_;
     int first_group_ = 0;
-    int end_group_ = 0;  // of what was loaded last
-    int k_quant_unit_ = -1;
+    int end_group_ = 0;     // of what was loaded last
+    bool is_first_ = true;  // of the records
     Raw raw_[kOwnGroups] = {};
 };
 

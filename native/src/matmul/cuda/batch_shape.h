@@ -30,7 +30,7 @@ struct BatchShape {
     static constexpr int kColumnTiles = Tokens / kTokenWarps / 8;  // of mma, a warp's
 
     // Blocks of a multiprocessor that registers must suffice for.
-    static constexpr int kResident = Tokens == 8 ? 4 : Tokens == 32 ? 3 : Tokens == 64 ? 2 : 1;
+    static constexpr int kResident = Tokens == 8 ? 4 : Tokens == 128 ? 1 : 2;
 
     // What is staged at a time. Beside the pair table, 99 KiB do not hold four of the larger stages.
     static constexpr int kDepth = Tokens <= 32 ? 128 : 64;

@@ -22,7 +22,7 @@ class StageCopier {
   public:
     __device__ __forceinline__ StageCopier(const FragmentView& view, const BatchWeight& weight, const Tokens& tokens,
                                            int first_panel, int first_token)
-        : blocks_(weight.blocks), pass_bytes_(tokens.row_bytes * kTokensOfPass), policy_(evict_first()) {
+        : blocks_(weight.blocks), pass_bytes_(tokens.row_bytes * kTokensOfPass) {
         const int thread = int(threadIdx.x);
         const int panel = first_panel + thread / 32 % Shape::kPanels;
         has_panel_ = panel < weight.panels;
@@ -45,11 +45,11 @@ class StageCopier {
             const int block = first_block + i * kCodesAtOnce + thread / 32 / Shape::kPanels;
             const bool exists = has_panel_ && block < blocks_;
             const uint4* const source = exists ? codes_ + int64_t(block) * kBlockVectors : codes_;
-            // Rows of W that several tiles of tokens need are to stay in L2 until they have had them.
-            if constexpr (Shape::kTokens == 128) {
-                cp_async_zero_fill<16>(codes + i * kThreads + thread, source, exists ? 16 : 0);
+            // Of more tokens there are several tiles, and rows of W are to stay in L2 until all have had them.
+            if constexpr (Shape::kTokens <= 32) {
+                cp_async_zero_fill<16>(codes + i * kThreads + thread, source, exists ? 16 : 0, evict_first());
             } else {
-                cp_async_zero_fill<16>(codes + i * kThreads + thread, source, exists ? 16 : 0, policy_);
+                cp_async_zero_fill<16>(codes + i * kThreads + thread, source, exists ? 16 : 0);
             }
         }
         uint4* const tokens = &stage.tokens[0][0][0];
@@ -78,7 +78,6 @@ class StageCopier {
     int tokens_left_;
     bool has_panel_;
     int64_t pass_bytes_;
-    CachePolicy policy_;
 };
 
 }  // namespace lk::cuda

@@ -27,6 +27,7 @@ struct Call {
     int64_t y_padding = 0;  // elements between y's rows
     int y_offset = 0;       // elements before its first
     lk_matrix bias{};
+    Adapters adapters{};
 };
 
 // x has whole k-blocks in its rows.
@@ -37,7 +38,7 @@ Result run(const SampleWeight& weight, const lk_matrix& x, const Call& call, con
         .weight = weight.view(),
         .tokens = {x.data, x.row_stride * 2, int32_t(x.rows)},
         .x = x,
-        .adapters = {},
+        .adapters = call.adapters,
         .bias = call.bias,
         .y = {y.data() + call.y_offset, x.rows, weight.out_features(), stride, x.dtype, 0},
     };
@@ -186,6 +187,139 @@ TEST(Batch, AddsTheBias) {
     call.bias = {bias.data(), 1, 150, 150, LK_DTYPE_F32, 0};
     expect_exact(affine_format("int4 g32", ScaleKind::f16, 32, OffsetKind::none, 8), LK_DTYPE_BF16, 150, 256, 9, call,
                  3100);
+}
+
+// Two adapters of two ranks; every third token has none, one has both.
+struct SampleAdapters {
+    static constexpr int kRanks[2] = {8, 24};
+
+    SampleAdapters(int64_t n, int64_t tokens) {
+        std::vector<LoraDescriptor> slices;
+        for (int a = 0; a < 2; ++a) {
+            std::vector<uint16_t> b;
+            for (int64_t i = 0; i < kRanks[a] * n; ++i) b.push_back(from_float<Half>(b_value(a, i)).bits);
+            factors.push_back(Array<uint16_t>(b));
+            slices.push_back(
+                {nullptr, factors.back().data(), 0, n, scales[a], kRanks[a], LK_DTYPE_F16, LK_DTYPE_F16, 1, 0});
+        }
+        descriptors = std::make_unique<Array<LoraDescriptor>>(slices);
+        const LoraDescriptor* const first = descriptors->data();
+        segments = std::make_unique<Array<const LoraDescriptor*>>(std::vector<const LoraDescriptor*>{first, first + 1});
+        std::vector<int32_t> offsets{0}, of_entry;
+        std::vector<float> entry_weights, entry_values;
+        for (int64_t m = 0; m < tokens; ++m) {
+            for (const int a : adapters_of(m)) {
+                of_entry.push_back(a);
+                entry_weights.push_back(weight);
+                for (int r = 0; r < kRanks[1]; ++r) entry_values.push_back(value(m, r));
+            }
+            offsets.push_back(int32_t(of_entry.size()));
+        }
+        const auto entries = int32_t(of_entry.size());
+        counts = std::make_unique<Array<PlanCounts>>(std::vector<PlanCounts>{{int32_t(tokens), entries, 0, 0}});
+        row_offsets = std::make_unique<Array<int32_t>>(offsets);
+        segment_of_entry = std::make_unique<Array<int32_t>>(of_entry);
+        weights = std::make_unique<Array<float>>(entry_weights);
+        values = std::make_unique<Array<float>>(entry_values);
+    }
+
+    Adapters view() const {
+        Adapters view;
+        view.plan.counts = counts->data();
+        view.plan.row_offsets = row_offsets->data();
+        view.plan.segment_of_entry = segment_of_entry->data();
+        view.plan.weights = weights->data();
+        view.plan.descriptors = segments->data();
+        view.slice_count = 1;
+        view.values = values->data();
+        view.by_tiles = false;
+        view.value_rows = int64_t(values->size()) / kRanks[1];
+        view.value_stride = kRanks[1];
+        return view;
+    }
+    double at(int64_t m, int64_t n, int64_t columns) const {
+        double sum = 0;
+        for (const int a : adapters_of(m)) {
+            for (int r = 0; r < kRanks[a]; ++r) sum += scales[a] * weight * value(m, r) * b_value(a, r * columns + n);
+        }
+        return sum;
+    }
+
+    static std::vector<int> adapters_of(int64_t m) {
+        if (m == 4) return {1, 0};
+        return m % 3 == 2 ? std::vector<int>{} : std::vector<int>{int(m % 3)};
+    }
+    static float b_value(int a, int64_t i) { return float((i * 5 + a) % 7) - 3; }
+    static float value(int64_t m, int r) { return float((m * 3 + r) % 5) - 2; }
+
+    static constexpr float scales[2] = {2, .5};
+    static constexpr float weight = .5;
+    std::vector<Array<uint16_t>> factors;
+    std::unique_ptr<Array<LoraDescriptor>> descriptors;
+    std::unique_ptr<Array<const LoraDescriptor*>> segments;
+    std::unique_ptr<Array<PlanCounts>> counts;
+    std::unique_ptr<Array<int32_t>> row_offsets, segment_of_entry;
+    std::unique_ptr<Array<float>> weights, values;
+};
+
+TEST(Batch, AddsAdapters) {
+    constexpr int64_t n = 40;
+    constexpr int64_t k = 256;
+    constexpr int64_t tokens = 70;
+    const SampleAdapters adapters(n, tokens);
+    const SampleWeight weight(affine_format("int4 g32", ScaleKind::f16, 32, OffsetKind::none, 8), n, k, 1);
+    const SampleMatrix x(LK_DTYPE_F16, tokens, k, 0, 2);
+    for (const int tile : {8, 32, 64, 128}) {
+        for (const int slices : {1, 2}) {
+            const Call call{.choice = {tile, slices, slices > 1, 3}, .adapters = adapters.view()};
+            const Result result = run(weight, x.view(), call, seeded(uint64_t(tile + slices)));
+            ASSERT_TRUE(result.report.ok()) << text_of(result.report);
+            int wrong = 0;
+            for (int64_t m = 0; m < tokens; ++m) {
+                for (int64_t row = 0; row < n; ++row) {
+                    double sum = adapters.at(m, row, n);
+                    for (int64_t i = 0; i < k; ++i) sum += x.at(m, i) * weight.at(row, i);
+                    wrong += result.y[size_t(m * n + row)] != x.rounded(sum);
+                }
+            }
+            EXPECT_EQ(wrong, 0) << "tile " << tile << ", " << slices << " slices";
+        }
+    }
+}
+
+// Sums that overflow on the way to a number are numbers; infinities stay in their row.
+TEST(Batch, RepairsOverflowAndKeepsItInItsRow) {
+    constexpr int64_t n = 40;
+    constexpr int64_t k = 64;
+    const SampleWeight weight(affine_format("int4 g32", ScaleKind::f16, 32, OffsetKind::none, 8), n, k, 3);
+    const SampleMatrix integers(LK_DTYPE_BF16, 3, k, 0, 4);
+    const auto bf16 = [](double value) { return from_float<BFloat16>(float(value)).bits; };
+    std::vector<uint16_t> bits;
+    for (int64_t i = 0; i < k; ++i) bits.push_back(bf16(i % 2 == 0 ? 3e38 : -3e38));
+    for (int64_t i = 0; i < k; ++i) bits.push_back(bf16(i == 5 ? INFINITY : 1));
+    for (int64_t i = 0; i < k; ++i) bits.push_back(bf16(integers.at(2, i)));
+    const Array<uint16_t> x(bits);
+    const Result result = run(weight, {x.data(), 3, k, k, LK_DTYPE_BF16, 0}, {.choice = {8, 1, false, 1}}, {});
+    ASSERT_TRUE(result.report.ok()) << text_of(result.report);
+    const auto number = [](uint16_t b) { return to_float(BFloat16{b}); };
+    int finite = 0;
+    for (int64_t row = 0; row < n; ++row) {
+        double large = 0;
+        double small = 0;
+        for (int64_t i = 0; i < k; ++i) {
+            large += number(bits[size_t(i)]) * weight.at(row, i);
+            small += integers.at(2, i) * weight.at(row, i);
+        }
+        const float stored = number(result.y[size_t(row)]);
+        EXPECT_FALSE(std::isnan(stored));
+        if (std::fabs(large) < 3.3e38) {
+            ++finite;
+            EXPECT_NEAR(stored, large, std::fabs(large) / 128) << "row " << row;
+        }
+        EXPECT_TRUE(weight.at(row, 5) == 0 || !std::isfinite(number(result.y[size_t(n + row)])));
+        EXPECT_EQ(result.y[size_t(2 * n + row)], bf16(small));
+    }
+    EXPECT_GT(finite, 0);
 }
 
 // Activations of any size: rounding shows in the bits.
