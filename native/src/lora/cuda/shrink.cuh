@@ -1,14 +1,15 @@
 // A block's part of x * A^T: two rank tiles of an adapter times some of its entries, over a piece of k.
 //
-// Dot products: a warp computes four ranks of four entries, its lanes share out k, 16 bytes of every row each. Tensor
-// cores, where x and A have one 16-bit type and entries are many: the 16 ranks are the rows of mma's A operand, entries
-// the columns of B, and warps share out k. Lane 4g + t reads k 8t ... 8t + 7 of 32 of row g, in one load: which k meets
-// which in a product makes no difference, as long as both operands agree, so nothing has to be shuffled.
+// Dot products: a warp computes four ranks of one or four entries, its lanes share out k, 16 bytes of every row each.
+// Tensor cores, where x and A have one 16-bit type and entries are many: the 16 ranks are the rows of mma's A operand,
+// entries the columns of B, and warps share out k. Lane 4g + t reads k 8t ... 8t + 7 of 32 of row g, in one load: which
+// k meets which in a product makes no difference, as long as both operands agree, so nothing has to be shuffled.
 #pragma once
 
 #include "core/dtype.h"
 #include "lora/cuda/adapters.cuh"
 #include "platform/cuda/barrier.cuh"
+#include "platform/cuda/global_memory.cuh"
 #include "platform/cuda/mma.cuh"
 
 namespace lk::cuda {
@@ -59,29 +60,33 @@ __device__ __forceinline__ TilePlace find_tile(const Adapters& adapters, const L
     return place;
 }
 
-// Eight elements of a row.
+// Eight elements of a row, from a k that is a multiple of 8.
 template <class E>
 struct Octet {
-    uint4 words[sizeof(E) / 2];
+    static constexpr int kWords = int(sizeof(E)) / 2;
+    uint4 words[kWords];
 
-    // k is a multiple of 8. What lies at or past `end` is 0. Not aligned: rows do not begin at multiples of 16 bytes.
-    __device__ __forceinline__ void load(const E* row, int64_t k, int64_t end, bool aligned) {
-        constexpr int kElements = 16 / int(sizeof(E));
-        if (aligned && k + 8 <= end) {
+    // Of a row that begins at a multiple of 16 bytes; all eight are there.
+    __device__ __forceinline__ void load(const E* row, int64_t k) {
 #pragma unroll
-            for (size_t w = 0; w < sizeof(E) / 2; ++w) {
-                words[w] = reinterpret_cast<const uint4*>(row + k)[w];
-            }
-            return;
-        }
+        for (int w = 0; w < kWords; ++w) words[w] = load_nc(reinterpret_cast<const uint4*>(row + k) + w);
+    }
+    // The same of a row that other warps of the block read too.
+    __device__ __forceinline__ void load_shared(const E* row, int64_t k) {
+#pragma unroll
+        for (int w = 0; w < kWords; ++w) words[w] = reinterpret_cast<const uint4*>(row + k)[w];
+    }
+    // Any row; elements from `end` on are 0.
+    __device__ __forceinline__ void load_each(const E* row, int64_t k, int64_t end) {
+        constexpr int kElements = 16 / int(sizeof(E));
         alignas(16) E elements[8];
 #pragma unroll
         for (int i = 0; i < 8; ++i) {
             elements[i] = E{};
-            if (row != nullptr && k + i < end) elements[i] = row[k + i];
+            if (k + i < end) elements[i] = row[k + i];
         }
 #pragma unroll
-        for (int w = 0; w < int(sizeof(E)) / 2; ++w) {
+        for (int w = 0; w < kWords; ++w) {
             const E* const part = elements + w * kElements;
             words[w] = {word_of(part, 0), word_of(part, 1), word_of(part, 2), word_of(part, 3)};
         }
@@ -129,69 +134,99 @@ struct ShrinkWork {
     }
 };
 
-// Row `rank` of the item's 16 of A, or NULL.
+// Row `rank` of the item's 16 of A. Of a tile that the adapter does not have: one of another, for nobody's use.
 template <class A>
 __device__ __forceinline__ const A* row_of_a(const ShrinkWork& work, int rank) {
     const TilePlace place = work.place_of(rank);
-    if (place.a == nullptr) return nullptr;
-    return static_cast<const A*>(place.a) + rank % int(kRankTile) * work.in_features;
+    const void* const tile = place.a == nullptr ? work.places[0].a : place.a;
+    return static_cast<const A*>(tile) + rank % int(kRankTile) * work.in_features;
 }
 
-// The sums of four ranks of four entries, entries [first, + 4) of the item, on all of a warp's lanes together:
-// afterwards the lanes whose number is a multiple of 8 have one rank each.
-template <class T, class A>
-__device__ __forceinline__ void add_dot_products(const lk_matrix& x, const Adapters& adapters, const ShrinkWork& work,
-                                                 int first, ShrinkSums& sums) {
-    constexpr int kRanks = kWarpRanks;
-    constexpr int kEntries = 4;
-    constexpr int kStep = 32 * 8;
-    const int lane = int(lane_id());
-    const int first_rank = int(threadIdx.x) / 32 * kRanks;
-    const A* const a = row_of_a<A>(work, first_rank);
-    const bool a_aligned = rows_are_aligned(a, work.in_features * int64_t(sizeof(A)));
-    const bool x_aligned = rows_are_aligned(x.data, x.row_stride * int64_t(sizeof(T)));
-    const int count = work.count - first < kEntries ? work.count - first : kEntries;
-    const T* rows[kEntries];
-#pragma unroll
-    for (int e = 0; e < kEntries; ++e) {
-        const int present = e < count ? e : 0;
-        rows[e] = row_of<const T>(x, adapters.plan.row_of_entry[work.entries[first + present]]);
-    }
-    float parts[kEntries][kRanks] = {};
-#pragma unroll 2
-    for (int64_t k = work.first_k + lane * 8; k < work.end_k; k += kStep) {
+// The row of x of an entry of the item; past the last one, the first one's.
+template <class T>
+__device__ __forceinline__ const T* row_of_entry(const lk_matrix& x, const Adapters& adapters, const ShrinkWork& work,
+                                                 int entry) {
+    return row_of<const T>(x, adapters.plan.row_of_entry[work.entries[entry < work.count ? entry : 0]]);
+}
+
+// A warp's part of dot products: four ranks of some entries.
+template <class T, class A, int Entries>
+struct DotProducts {
+    static constexpr int kRanks = kWarpRanks;
+    const A* a;
+    int64_t in_features;
+    const T* rows[Entries];
+    float sums[Entries][kRanks];
+
+    template <bool Whole>
+    __device__ __forceinline__ void add(int64_t k, int64_t end) {
         Octet<A> factors[kRanks];
+        Octet<T> inputs[Entries];
 #pragma unroll
-        for (int r = 0; r < kRanks; ++r) factors[r].load(a + r * work.in_features, k, work.end_k, a_aligned);
+        for (int r = 0; r < kRanks; ++r) {
+            if constexpr (Whole) {
+                factors[r].load(a + r * in_features, k);
+            } else {
+                factors[r].load_each(a + r * in_features, k, end);
+            }
+        }
 #pragma unroll
-        for (int e = 0; e < kEntries; ++e) {
-            if (e >= count) break;
-            Octet<T> inputs;
-            inputs.load(rows[e], k, work.end_k, x_aligned);
+        for (int e = 0; e < Entries; ++e) {
+            if constexpr (Whole) {
+                inputs[e].load_shared(rows[e], k);
+            } else {
+                inputs[e].load_each(rows[e], k, end);
+            }
+        }
 #pragma unroll
-            for (int i = 0; i < 8; ++i) {
-                const float input = inputs.element(i);
+        for (int i = 0; i < 8; ++i) {
 #pragma unroll
-                for (int r = 0; r < kRanks; ++r) {
-                    parts[e][r] = fma_rn(input, factors[r].element(i), parts[e][r]);
-                }
+            for (int e = 0; e < Entries; ++e) {
+                const float input = inputs[e].element(i);
+#pragma unroll
+                for (int r = 0; r < kRanks; ++r) sums[e][r] = fma_rn(input, factors[r].element(i), sums[e][r]);
             }
         }
     }
-    // Two halvings leave a lane one of the four ranks, three more add up the lanes that have the same.
-#pragma unroll
-    for (int e = 0; e < kEntries; ++e) {
-        if (e >= count) break;
-        const bool upper = lane / 16 != 0;
-        const float low = shuffle_xor(upper ? parts[e][0] : parts[e][2], 16);
-        const float high = shuffle_xor(upper ? parts[e][1] : parts[e][3], 16);
-        const float even = (upper ? parts[e][2] : parts[e][0]) + low;
-        const float odd = (upper ? parts[e][3] : parts[e][1]) + high;
-        const bool second = lane / 8 % 2 != 0;
-        float sum = (second ? odd : even) + shuffle_xor(second ? even : odd, 8);
+
+    // Adds the lanes up. Two halvings leave a lane one of the four ranks, three more add up those that have the same:
+    // lanes 0, 8, 16 and 24 return theirs.
+    __device__ __forceinline__ float sum_of_lanes(int entry) const {
+        const float(&own)[kRanks] = sums[entry];
+        const bool upper = lane_id() / 16 != 0;
+        const bool odd = lane_id() / 8 % 2 != 0;
+        const float even_rank = (upper ? own[2] : own[0]) + shuffle_xor(upper ? own[0] : own[2], 16);
+        const float odd_rank = (upper ? own[3] : own[1]) + shuffle_xor(upper ? own[1] : own[3], 16);
+        float sum = (odd ? odd_rank : even_rank) + shuffle_xor(odd ? even_rank : odd_rank, 8);
 #pragma unroll
         for (uint32_t other = 4; other > 0; other /= 2) sum += shuffle_xor(sum, other);
-        if (lane % 8 == 0) sums.values[0][first + e][first_rank + lane / 8] = sum;
+        return sum;
+    }
+};
+
+// Entries [first, + Entries) of the item, as far as there are.
+template <class T, class A, int Entries>
+__device__ __forceinline__ void add_dot_products(const lk_matrix& x, const Adapters& adapters, const ShrinkWork& work,
+                                                 int first, ShrinkSums& sums) {
+    constexpr int kStep = 32 * 8;
+    const int lane = int(lane_id());
+    const int first_rank = int(threadIdx.x) / 32 * kWarpRanks;
+    DotProducts<T, A, Entries> products{row_of_a<A>(work, first_rank), work.in_features, {}, {}};
+#pragma unroll
+    for (int e = 0; e < Entries; ++e) products.rows[e] = row_of_entry<T>(x, adapters, work, first + e);
+    int64_t k = work.first_k + lane * 8;
+    if (rows_are_aligned(products.a, work.in_features * int64_t(sizeof(A))) &&
+        rows_are_aligned(x.data, x.row_stride * int64_t(sizeof(T)))) {
+#pragma unroll 2
+        for (; k + 8 <= work.end_k; k += kStep) products.template add<true>(k, work.end_k);
+    }
+#pragma unroll 1
+    for (; k < work.end_k; k += kStep) products.template add<false>(k, work.end_k);
+    warp_sync();
+#pragma unroll
+    for (int e = 0; e < Entries; ++e) {
+        const float sum = products.sum_of_lanes(e);
+        if (lane % 8 == 0 && first + e < work.count) sums.values[0][first + e][first_rank + lane / 8] = sum;
     }
 }
 
@@ -201,8 +236,10 @@ __device__ __forceinline__ void shrink_by_dot_products(const lk_matrix& x, const
     const TilePlace own = work.place_of(int(threadIdx.x) / 32 * kWarpRanks);
     if (own.a == nullptr) return;
     with_element_type(own.dtype, [&]<class A>(const A*) {
-        for (int first = 0; first < work.count; first += 4) {
-            add_dot_products<T, A>(x, adapters, work, first, sums);
+        if (work.count == 1) return add_dot_products<T, A, 1>(x, adapters, work, 0, sums);
+#pragma unroll 1
+        for (int first = 0; first < work.count; first += kFewEntries) {
+            add_dot_products<T, A, kFewEntries>(x, adapters, work, first, sums);
         }
     });
 }
@@ -234,10 +271,7 @@ __device__ __forceinline__ void shrink_by_tensor_cores(const lk_matrix& x, const
     const T* const a[2] = {row_of_a<T>(work, lane / 4), row_of_a<T>(work, lane / 4 + 8)};
     const T* rows[kTiles];
 #pragma unroll
-    for (int c = 0; c < kTiles; ++c) {
-        const int entry = c * 8 + lane / 4;
-        rows[c] = entry < work.count ? row_of<const T>(x, adapters.plan.row_of_entry[work.entries[entry]]) : nullptr;
-    }
+    for (int c = 0; c < kTiles; ++c) rows[c] = row_of_entry<T>(x, adapters, work, c * 8 + lane / 4);
     float totals[kTiles][4] = {};
     for (int64_t promoted = work.first_k + warp * kBlock; promoted < work.end_k;
          promoted += kPromotedBlocks * kShrinkWarps * kBlock) {
@@ -245,12 +279,15 @@ __device__ __forceinline__ void shrink_by_tensor_cores(const lk_matrix& x, const
 #pragma unroll 2
         for (int block = 0; block < kPromotedBlocks; ++block) {
             const int64_t k = promoted + block * kShrinkWarps * kBlock + lane % 4 * 8;
-            Octet<T> factors[2];
-            Octet<T> inputs[kTiles];
+            Octet<T> factors[2] = {};
+            Octet<T> inputs[kTiles] = {};
+            // Aligned rows end at a multiple of 8 k.
+            if (k < work.end_k) {
 #pragma unroll
-            for (int i = 0; i < 2; ++i) factors[i].load(a[i], k, work.end_k, a[i] != nullptr);
+                for (int i = 0; i < 2; ++i) factors[i].load(a[i], k);
 #pragma unroll
-            for (int c = 0; c < kTiles; ++c) inputs[c].load(rows[c], k, work.end_k, rows[c] != nullptr);
+                for (int c = 0; c < kTiles; ++c) inputs[c].load(rows[c], k);
+            }
 #pragma unroll
             for (int step = 0; step < 2; ++step) {
                 const uint32_t fragment[4] = {factors[0].word(2 * step), factors[1].word(2 * step),
