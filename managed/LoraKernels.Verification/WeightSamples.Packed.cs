@@ -41,9 +41,10 @@ internal static partial class WeightSamples
     private static WeightTensors Mxfp4(VerificationCase @case, Random random)
     {
         int exponent = 127 + (int)MathF.Floor(MathF.Log2(Magnitude(@case) / 4));
+        // Now and then 2^-127, a subnormal of fp32.
         var scales = new byte[@case.OutFeatures * @case.InFeatures / 32];
         for (int i = 0; i < scales.Length; i++)
-            scales[i] = (byte)(exponent + random.Next(3));
+            scales[i] = (byte)(random.Next(50) == 0 ? 0 : exponent + random.Next(3));
         return new WeightTensors
         {
             Format = WeightFormat.Mxfp4,

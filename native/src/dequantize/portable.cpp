@@ -10,7 +10,11 @@ namespace {
 void write_weights(const lk_weight& weight, const lk_matrix& y, int64_t row, int64_t first_k, int64_t count,
                    const float* values) {
     if (weight.in_order) return write_row(y, row, first_k, count, values);
-    for (int64_t i = 0; i < count; ++i) write_row(y, row, weight.order()[first_k + i], 1, values + i);
+    const int32_t* order = weight.order() + first_k;
+    with_dtype(y.dtype, [&]<class T>(T*) {
+        T* const destination = row_of<T>(y, row);
+        for (int64_t i = 0; i < count; ++i) destination[order[i]] = from_float<T>(values[i]);
+    });
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "formats/storage.h"
 
+#include <algorithm>
+
 #include "formats/format.h"
 
 namespace lk {
@@ -10,10 +12,16 @@ namespace {
 template <class Byte, class Visit>
 void for_each_byte(const CodeStorage& storage, Byte* bytes, int64_t row, int64_t count, const Visit& visit) {
     const int64_t half = int64_t(1) << storage.half_shift;
+    const int64_t block = int64_t(1) << storage.block_shift;
     const int64_t begin = row * storage.row_weights;
-    for (int64_t k = -(begin & (2 * half - 1)); k < count; k += 2 * half) {
-        Byte* const chunk = bytes + storage.byte_of(begin + k);
-        for (int64_t j = 0; j < half; ++j) visit(chunk[j], k + j, k + half + j);
+    // Blocks without anything else in them are one run of codes.
+    const bool dense = storage.block_bytes == storage.code_bytes_per_block();
+    for (int64_t k = -(begin & (2 * half - 1)); k < count;) {
+        Byte* chunk = bytes + storage.byte_of(begin + k);
+        const int64_t end = dense ? count : std::min(count, ((begin + k) / block + 1) * block - begin);
+        for (; k < end; k += 2 * half, chunk += half) {
+            for (int64_t j = 0; j < half; ++j) visit(chunk[j], k + j, k + half + j);
+        }
     }
 }
 

@@ -30,7 +30,10 @@ inline void widen_rows(const lk_matrix& x, int64_t first_row, int64_t rows, floa
 inline void gather_rows(const lk_matrix& x, int64_t first_row, int64_t rows, const int32_t* order, float* out) {
     const int64_t stride = padded_depth(x.columns);
     ThreadPool::shared().parallel_for(rows, [&](int64_t r) {
-        for (int64_t k = 0; k < x.columns; ++k) out[r * stride + k] = read(x, first_row + r, order[k]);
+        with_dtype(x.dtype, [&]<class T>(T*) {
+            const T* const source = row_of<const T>(x, first_row + r);
+            for (int64_t k = 0; k < x.columns; ++k) out[r * stride + k] = to_float(source[order[k]]);
+        });
     });
 }
 

@@ -61,11 +61,11 @@ class ValueTable {
     u8x16 planes_[4];
 };
 
-// How a panel's columns become weights in one group.
+// How a panel's columns become weights in one group. What the kind of scaling does not use stays unset.
 struct alignas(64) ColumnScaling {
-    float scales[PanelLayout::kColumns] = {};
-    float zeros[PanelLayout::kColumns] = {};    // taken off before scaling
-    float addends[PanelLayout::kColumns] = {};  // added after it
+    float scales[PanelLayout::kColumns];
+    float zeros[PanelLayout::kColumns];    // taken off before scaling
+    float addends[PanelLayout::kColumns];  // added after it
 };
 
 enum class ScalingStep { scale, zero_and_scale, scale_and_add };
