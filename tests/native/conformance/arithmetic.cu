@@ -53,6 +53,25 @@ void check_lop3(Bench& bench) {
     expect_equal("lop3", results.read(), expected);
 }
 
+__global__ void first_bit_kernel(const uint32_t* operands, uint32_t* results) {
+    results[global_thread()] = first_bit(operands[global_thread()]);
+}
+
+void check_first_bit(Bench& bench) {
+    std::vector<uint32_t> operands;
+    std::vector<uint32_t> expected;
+    for (uint32_t place = 0; place < 32; ++place) {
+        for (const uint32_t above : {0u, 1u, 0xffffffffu}) {
+            operands.push_back(1u << place | (place < 31 ? above << (place + 1) : 0u));
+            expected.push_back(place);
+        }
+    }
+    const auto device_operands = bench.copy(operands);
+    const auto results = bench.zeros<uint32_t>(expected.size());
+    bench.launch({.threads = uint32_t(operands.size())}, first_bit_kernel, device_operands.data(), results.data());
+    expect_equal("first_bit", results.read(), expected);
+}
+
 __global__ void prmt_kernel(const uint32_t* operands, uint32_t* results) {
     const uint32_t* mine = operands + 3 * global_thread();
     results[global_thread()] = prmt(mine[0], mine[1], mine[2]);
@@ -184,9 +203,10 @@ void check_float(Bench& bench) {
 
 std::vector<Check> arithmetic_checks() {
     return {
-        {"lop3, all functions", 80, check_lop3},     {"prmt, all selectors", 80, check_prmt},
-        {"funnel shift", 80, check_funnel_shift},    {"packed f16", 80, check_packed<Half>},
-        {"packed bf16", 80, check_packed<BFloat16>}, {"float arithmetic", 80, check_float},
+        {"lop3, all functions", 80, check_lop3}, {"prmt, all selectors", 80, check_prmt},
+        {"first bit", 80, check_first_bit},      {"funnel shift", 80, check_funnel_shift},
+        {"packed f16", 80, check_packed<Half>},  {"packed bf16", 80, check_packed<BFloat16>},
+        {"float arithmetic", 80, check_float},
     };
 }
 
