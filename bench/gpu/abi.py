@@ -96,7 +96,7 @@ class ContextOptions(_Struct):
         ("device_kind", c_int32),
         ("device_index", c_int32),
         ("cpu_isa", c_int32),
-        ("reserved", c_uint32),
+        ("batch_invariant", c_uint32),
         ("stream", c_void_p),
         ("allocator", Allocator),
     ]

@@ -139,12 +139,14 @@ typedef struct lk_context_options {
     uint32_t abi_version; /* LK_ABI_VERSION */
     lk_device_kind device_kind;
     int32_t device_index;
-    lk_cpu_isa cpu_isa; /* CPU only; LK_CPU_AUTO elsewhere */
-    uint32_t reserved;  /* 0 */
-    void* stream;       /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL. With a borrowed one the
-                           context works in that stream's CUDA context; without, in the calling thread's current one
-                           if that is of this device, else in the device's primary one. The caller's current CUDA
-                           context is the same after every call. */
+    lk_cpu_isa cpu_isa;       /* CPU only; LK_CPU_AUTO elsewhere */
+    uint32_t batch_invariant; /* 1: no bit of a row of a result depends on the other rows, at some cost in speed; 0: on
+                                 a GPU, sums may be ordered as is fastest for the number of rows. The CPU is always
+                                 invariant. Either way the same call gives the same bits. */
+    void* stream; /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL. With a borrowed one the
+                     context works in that stream's CUDA context; without, in the calling thread's current one
+                     if that is of this device, else in the device's primary one. The caller's current CUDA
+                     context is the same after every call. */
     lk_allocator allocator;
 } lk_context_options;
 
@@ -254,19 +256,15 @@ typedef struct lk_bytes {
 /* A weight's tensors, in their checkpoint's own layout. What a format does not name below is empty or 0. G =
  * ceil(in_features / group_size). Two codes of a byte: "low first" has the even k in the low nibble.
  *
- * LK_FORMAT_BNB_NF4, LK_FORMAT_BNB_FP4: W[i] = table[q(i)] * absmax[i / group_size], flat index i = n * in_features + k.
- *   codes         u8 [ceil(N*K / 2)], even i in the high nibble
- *   scales        plain: f32 [ceil(N*K / group_size)] = absmax. Nested: u8, absmax[b] =
- *                 outer_table[scales[b]] * outer_scales[b / outer_group_size] + outer_offset
- *   table         f32 [16], or empty for the format's own map
- *   outer_table   f32 [256], empty when plain
- *   outer_scales  f32 [ceil(scales / outer_group_size)], empty when plain
- *   group_size    a power of two, 32 ... 4096; groups run across rows where K is not a multiple of it
- * LK_FORMAT_GGUF_*: only codes, the blocks of the file. T is the table of IQ4_NL.
- *   Q4_0, Q4_1, IQ4_NL: W = d * (q - 8), d * q + m, d * T[q]; group_size 32; in_features is a multiple of 32
- *                 f16 d, Q4_1: f16 m, 16 bytes of nibbles (low = element j, high = element j + 16)
- *   Q4_K: W = (d * scale) * q - (dmin * minimum); group_size 32; in_features is a multiple of 256
- *                 f16 d, f16 dmin, 12 bytes of 6-bit scales and minimums, 128 bytes of nibbles
+ * LK_FORMAT_BNB_NF4, LK_FORMAT_BNB_FP4: W[i] = table[q(i)] * absmax[i / group_size], flat index i = n * in_features +
+ * k. codes         u8 [ceil(N*K / 2)], even i in the high nibble scales        plain: f32 [ceil(N*K / group_size)] =
+ * absmax. Nested: u8, absmax[b] = outer_table[scales[b]] * outer_scales[b / outer_group_size] + outer_offset table f32
+ * [16], or empty for the format's own map outer_table   f32 [256], empty when plain outer_scales  f32 [ceil(scales /
+ * outer_group_size)], empty when plain group_size    a power of two, 32 ... 4096; groups run across rows where K is not
+ * a multiple of it LK_FORMAT_GGUF_*: only codes, the blocks of the file. T is the table of IQ4_NL. Q4_0, Q4_1, IQ4_NL:
+ * W = d * (q - 8), d * q + m, d * T[q]; group_size 32; in_features is a multiple of 32 f16 d, Q4_1: f16 m, 16 bytes of
+ * nibbles (low = element j, high = element j + 16) Q4_K: W = (d * scale) * q - (dmin * minimum); group_size 32;
+ * in_features is a multiple of 256 f16 d, f16 dmin, 12 bytes of 6-bit scales and minimums, 128 bytes of nibbles
  * LK_FORMAT_INT4_PACKED: W[n, k] = (q - z) * scale[n, g]; g = k / group_size, or group_index[k]; z is 8 without
  *   zero_points.
  *   codes         i32 [N, ceil(K / 8)], eight to a word, lowest bits first

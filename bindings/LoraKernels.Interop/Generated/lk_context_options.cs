@@ -20,7 +20,7 @@ internal unsafe partial struct lk_context_options
     public lk_cpu_isa cpu_isa;
 
     [NativeTypeName("uint32_t")]
-    public uint reserved;
+    public uint batch_invariant;
 
     public void* stream;
 

@@ -27,7 +27,9 @@ lk_status lk_context_create(const lk_context_options* options, lk_context** cont
             fail(LK_ABI_MISMATCH, "options.abi_version: is %u, this library (%s) has %u; caller and library differ",
                  options->abi_version, lk_version(), LK_ABI_VERSION);
         }
-        check_reserved(options->reserved, "options.reserved");
+        if (options->batch_invariant > 1) {
+            fail(LK_INVALID_ARGUMENT, "options.batch_invariant: is %u; allowed are 0 and 1", options->batch_invariant);
+        }
         check_device_kind(options->device_kind, "options.device_kind");
         if (raw(options->cpu_isa) < LK_CPU_AUTO || raw(options->cpu_isa) > LK_CPU_PORTABLE) {
             fail(LK_INVALID_ARGUMENT, "options.cpu_isa: is %d; allowed are %d (auto) ... %d (portable)",
@@ -172,7 +174,7 @@ lk_status lk_workspace_bytes(lk_context* context, const lk_workspace_query* quer
         check_extent(query->in_features, "query.in_features");
         check_extent(query->out_features, "query.out_features");
         const bool has_batch = query->batch != nullptr;
-        *bytes_out = lock->backend->workspace_bytes(query->rows, query->in_features,
+        *bytes_out = lock->backend->workspace_bytes(query->rows, query->in_features, query->out_features,
                                                     has_batch ? query->batch->capacities.max_entries : 0,
                                                     has_batch ? query->batch->capacities.max_rank_tiles : 0);
     });

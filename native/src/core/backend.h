@@ -80,7 +80,8 @@ class Backend {
                        Workspace& workspace) = 0;
 
     // The most that any operation takes from the workspace.
-    virtual int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const = 0;
+    virtual int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t out_features, int64_t entries,
+                                    int64_t rank_tiles) const = 0;
 };
 
 }  // namespace lk

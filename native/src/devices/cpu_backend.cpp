@@ -110,7 +110,8 @@ void CpuBackend::apply(const lk_matrix& x, const BatchPlan& plan, int32_t module
     kernels_.apply(x, plan, module, y, workspace);
 }
 
-int64_t CpuBackend::workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const {
+int64_t CpuBackend::workspace_bytes(int64_t rows, int64_t in_features, int64_t, int64_t entries,
+                                    int64_t rank_tiles) const {
     return kernels_.workspace_bytes(rows, in_features, entries, rank_tiles);
 }
 

@@ -38,7 +38,8 @@ class CpuBackend final : public Backend {
                 Workspace& workspace) override;
     void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y,
                Workspace& workspace) override;
-    int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const override;
+    int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t out_features, int64_t entries,
+                            int64_t rank_tiles) const override;
 
   private:
     const Kernels& kernels_;

@@ -6,7 +6,7 @@
 
 #include "core/matrix.h"
 #include "devices/cuda_recording.h"
-#include "lora/cuda/lora.h"
+#include "matmul/cuda/choice.h"
 #include "packing/cuda/pack.h"
 #include "platform/cuda/status.h"
 
@@ -22,21 +22,22 @@ std::vector<char> staging_memory(int64_t bytes) {
 
 }  // namespace
 
-CudaBackend::CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocator& hook)
+CudaBackend::CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocator& hook, bool batch_invariant)
     : device_(device),
       stream_(borrowed == nullptr ? Stream(device) : Stream(device, borrowed)),
       uploader_(device),
-      allocator_(device.allocator()) {
+      allocator_(device.allocator()),
+      batch_invariant_(batch_invariant) {
     if (hook.allocate != nullptr) {
         hook_ = std::make_shared<HookAllocator>(device, hook);
         allocator_ = hook_->allocator();
     }
     const CurrentContext current(device);
-    counters_ = std::make_shared<const Block>(allocator_, int64_t(sizeof(ApplyCounters)), Workspace::kAlignment,
-                                              "a context's counters");
+    const int64_t bytes = kArrivalsOffset + most_arrivals() * int64_t(sizeof(uint32_t));
+    counters_ = std::make_shared<const Block>(allocator_, bytes, Workspace::kAlignment, "a context's counters");
     // On a stream of its own: a borrowed one may be recording.
     const Stream stream(device);
-    check(cudaMemsetAsync(counters_->data(), 0, sizeof(ApplyCounters), stream.handle()), "cudaMemsetAsync (counters)");
+    check(cudaMemsetAsync(counters_->data(), 0, size_t(bytes), stream.handle()), "cudaMemsetAsync (counters)");
     stream.synchronize();
 }
 

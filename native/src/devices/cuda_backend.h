@@ -6,6 +6,7 @@
 
 #include "core/backend.h"
 #include "lora/cuda/batch.h"
+#include "lora/cuda/lora.h"
 #include "platform/cuda/graph.h"
 #include "platform/cuda/hook_allocator.h"
 #include "platform/cuda/upload.h"
@@ -15,7 +16,7 @@ namespace lk::cuda {
 class CudaBackend final : public Backend {
   public:
     // NULL: a stream of its own. A zeroed allocator: the device's.
-    CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocator& hook);
+    CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocator& hook, bool batch_invariant);
 
     DeviceId device() const override { return {kDeviceKind, device_.index(), device_.context()}; }
     void describe(lk_device_info& info) const override;
@@ -44,7 +45,8 @@ class CudaBackend final : public Backend {
                 Workspace& workspace) override;
     void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y,
                Workspace& workspace) override;
-    int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) const override;
+    int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t out_features, int64_t entries,
+                            int64_t rank_tiles) const override;
 
   private:
     // A batch while operations on it are enqueued: held, or noted in the recording.
@@ -56,8 +58,11 @@ class CudaBackend final : public Backend {
     void download(void* destination, const void* device_memory, int64_t bytes);
     // Says which element of a group is not finite.
     [[noreturn]] void fail_for_group(const lk_matrix& w, int64_t first, int64_t count);
-    // A module's adapters with the workspace for their values, computed from x.
-    Adapters adapters_of(const BatchPlan& plan, int32_t module, const lk_matrix& x, Workspace& workspace) const;
+    // A module's adapters, whose values are to be computed from x into as many bytes of workspace.
+    Adapters adapters_of(const BatchPlan& plan, int32_t module, const lk_matrix& x) const;
+    // The same with the workspace, for operations that use it for nothing else.
+    Adapters adapters_with_values(const BatchPlan& plan, int32_t module, const lk_matrix& x,
+                                  Workspace& workspace) const;
     // How many items of shrink to launch for.
     int64_t items_of(const BatchPlan& plan) const;
 
@@ -66,6 +71,13 @@ class CudaBackend final : public Backend {
     Uploader uploader_;
     std::shared_ptr<HookAllocator> hook_;  // NULL without one
     lk_allocator allocator_;
+    bool batch_invariant_;
+    // The counters of apply, then those of matmul's tiles.
+    static constexpr int64_t kArrivalsOffset = 256;
+    ApplyCounters* apply_counters() const { return static_cast<ApplyCounters*>(counters_->data()); }
+    uint32_t* arrivals() const {
+        return reinterpret_cast<uint32_t*>(static_cast<char*>(counters_->data()) + kArrivalsOffset);
+    }
     std::shared_ptr<const Block> counters_;  // zeros between operations: blocks of a launch count here
     std::optional<Capture> capture_;
     std::vector<std::shared_ptr<BatchStorage>> recorded_batches_;

@@ -10,7 +10,8 @@ namespace lk::cuda {
 bool batch_multiplies(const FragmentView& weight) {
     const Codec& codec = weight.codec;
     if (codec.groups_straddle_rows) return false;
-    return codec.group_size % FragmentLayout::kBlockDepth == 0 || batch_codec(codec) == BatchCodec::e2m1_scaled;
+    const bool whole_blocks = codec.group_size % FragmentLayout::kBlockDepth == 0 || weight.groups_per_row == 1;
+    return whole_blocks || batch_codec(codec) == BatchCodec::e2m1_scaled;
 }
 
 BatchCodec batch_codec(const Codec& codec) {

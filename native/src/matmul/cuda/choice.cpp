@@ -3,15 +3,18 @@
 #include <algorithm>
 #include <limits>
 
+#include "matmul/cuda/decode.h"
+
 namespace lk::cuda {
 namespace {
 
 constexpr int kTiles[] = {8, 32, 64, 128};  // tokens
 constexpr int kTileCount = 4;
 constexpr int kMostSlices = 8;
-constexpr int64_t kDecodeTokens = 8;
 // Of slices that have a block each: tiles, which have a counter each, and what is stored of them.
 constexpr int64_t kMostMeetings = 4096;
+// Of the plain kernel, whose slices are fixed in the invariant mode.
+constexpr int64_t kMostPlainMeetings = 131072;
 constexpr int64_t kMostSumBytes = int64_t(64) << 20;
 
 struct Tuning {
@@ -92,21 +95,55 @@ BatchChoice cheapest(const FragmentView& weight, lk_dtype dtype, const Problem& 
     return best;
 }
 
+bool can_decode(const FragmentView& weight, lk_dtype dtype, const DeviceFacts& device) {
+    return decode_kernel_for(weight, dtype) != nullptr &&
+           decode_shared_bytes(weight, true) <= device.shared_bytes_per_block;
+}
+
 }  // namespace
+
+int64_t most_sum_bytes(int64_t out_features, int64_t in_features, int64_t tokens, const DeviceFacts& device) {
+    constexpr int64_t kRows = 128;
+    int64_t most = 0;
+    const FragmentLayout layout{out_features, in_features, 128, true};
+    // Slices get fewer as tiles get more: what is stored is largest for all tokens or for few.
+    for (const bool invariant : {false, true}) {
+        for (int64_t count = 1; count <= tokens; count = count < 1024 ? count + 1 : std::max(tokens, count + 1)) {
+            const PlainChoice choice = plain_choice(layout, count, device.multiprocessors, invariant);
+            most = std::max(most, plain_scratch(layout, count, choice).sums * int64_t(sizeof(float)));
+        }
+    }
+    for (int tile = 0; tile < kTileCount; ++tile) {
+        const int64_t bytes = kRows * kTiles[tile] * int64_t(sizeof(float));
+        const int64_t tiles = divide_up(out_features, kRows) * divide_up(tokens, kTiles[tile]);
+        const int64_t apart = std::min(tiles * kMostSlices * bytes, kMostSumBytes);
+        const int64_t resident = device.multiprocessors * tuning_of(device.compute_capability).resident[tile];
+        most = std::max({most, apart, std::min(tiles, resident) * bytes});
+    }
+    return most;
+}
+
+int64_t most_arrivals() {
+    return kMostPlainMeetings;
+}
 
 MatmulChoice choose_matmul(const FragmentView& weight, lk_dtype dtype, int64_t tokens, const DeviceFacts& device,
                            bool batch_invariant) {
-    if (dtype == LK_DTYPE_F32 || !batch_multiplies(weight)) return {MatmulPath::plain, {}};
-    if (tokens <= kDecodeTokens && !batch_invariant) return {MatmulPath::decode, {}};
+    if (dtype == LK_DTYPE_F32 || !batch_multiplies(weight)) {
+        return {MatmulPath::plain, {}, plain_choice(weight.layout, tokens, device.multiprocessors, batch_invariant)};
+    }
+    if (tokens <= kDecodeTokens && !batch_invariant && can_decode(weight, dtype, device)) {
+        return {MatmulPath::decode, {}, {}};
+    }
     const Tuning& tuning = tuning_of(device.compute_capability);
     Problem problem{tuning, device.multiprocessors, divide_up(weight.layout.out_features, 128), weight.layout.records(),
                     tokens};
-    if (!batch_invariant) return {MatmulPath::batch, cheapest(weight, dtype, problem, 0, device)};
+    if (!batch_invariant) return {MatmulPath::batch, cheapest(weight, dtype, problem, 0, device), {}};
     Problem single = problem;
     single.multiprocessors = tuning.multiprocessors;
     single.tokens = 1;
     const int slices = cheapest(weight, dtype, single, 0, device).slices;
-    return {MatmulPath::batch, cheapest(weight, dtype, problem, slices, device)};
+    return {MatmulPath::batch, cheapest(weight, dtype, problem, slices, device), {}};
 }
 
 }  // namespace lk::cuda

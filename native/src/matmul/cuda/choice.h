@@ -21,6 +21,7 @@
 #pragma once
 
 #include "matmul/cuda/batch.h"
+#include "matmul/cuda/plain.h"
 #include "platform/cuda/device.h"
 
 namespace lk::cuda {
@@ -34,7 +35,12 @@ enum class MatmulPath : uint8_t {
 struct MatmulChoice {
     MatmulPath path;
     BatchChoice batch;
+    PlainChoice plain;
 };
+
+// Whatever the weight and the number of tokens, up to `tokens`: bytes of the slices' sums, and tiles that meet.
+int64_t most_sum_bytes(int64_t out_features, int64_t in_features, int64_t tokens, const DeviceFacts& device);
+int64_t most_arrivals();
 
 MatmulChoice choose_matmul(const FragmentView& weight, lk_dtype dtype, int64_t tokens, const DeviceFacts& device,
                            bool batch_invariant);

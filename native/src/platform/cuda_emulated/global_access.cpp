@@ -49,13 +49,12 @@ void note_outside(Lane& lane, const void* address, uint32_t bytes, AccessKind ki
 }
 
 void remember_previous(ShadowPage& page) {
-    std::memset(page.previously_written, 0, sizeof page.previously_written);
+    std::memcpy(page.previously_written, page.written, sizeof page.previously_written);
     std::memset(page.previously_read, 0, sizeof page.previously_read);
     for (size_t word = 0; word < ShadowPage::words; ++word) {
         const Cell& cell = page.cells[word];
         const uint64_t bit = uint64_t(1) << word % 64;
         const bool split = (cell.flags & Cell::split) != 0;
-        if (split || cell.write_thread != Cell::nobody) page.previously_written[word / 64] |= bit;
         if (split || cell.reader.lanes != 0) page.previously_read[word / 64] |= bit;
     }
 }
@@ -72,6 +71,7 @@ ShadowPage& page_of(Run& run, Allocation& allocation, size_t index) {
         std::memset(page->previously_read, 0, sizeof page->previously_read);
     }
     page->launch = run.id;
+    std::memset(page->written, 0, sizeof page->written);
     for (Cell& cell : page->cells) {
         cell = {};
         cell.write_thread = Cell::nobody;
@@ -150,6 +150,11 @@ void note_global_access(Lane& lane, const void* address, uint32_t bytes, AccessK
         const size_t length = std::min(begin + bytes - at, ShadowPage::bytes - in_page);
         ShadowPage& page = page_of(run, *allocation, index);
         if (run.launch->programmatic) check_previous_grid(lane, page, in_page, length, kind, pc);
+        if (!only_reads(kind)) {
+            for (size_t word = in_page / 4; word <= (in_page + length - 1) / 4; ++word) {
+                page.written[word / 64] |= uint64_t(1) << word % 64;
+            }
+        }
         visit_cells(page.cells, global_cells, allocation->data + index * ShadowPage::bytes, in_page, length,
                     [&](Cell& cell, const char* place) { check_cell(lane, cell, global_cells, place, kind, pc); });
         at += length;

@@ -84,6 +84,7 @@ struct ShadowPage {
 
     uint64_t launch = 0;
     Cell cells[words];
+    uint64_t written[words / 64];  // words of which this launch has written something
     // What the launch before that one has touched: a programmatic launch must wait before it does.
     uint64_t previously_written[words / 64];
     uint64_t previously_read[words / 64];
