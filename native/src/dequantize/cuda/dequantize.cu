@@ -41,7 +41,7 @@ __device__ __forceinline__ void store_elements(const FragmentView& weight, T* ro
 
 // Calls visit(panel, block, codes, scales) for the k-blocks of this thread's warp, each with what its lane has of it.
 template <bool Straddles, class Visit>
-__device__ __forceinline__ void for_each_block(const FragmentView& weight, ScaleKind kind, const Visit& visit) {
+__device__ __forceinline__ void for_each_block(const FragmentView& weight, const ScaleForm& form, const Visit& visit) {
     const auto blocks = uint32_t(weight.layout.blocks());
     const uint32_t strips = (blocks + kStripBlocks - 1) / kStripBlocks;
     const uint32_t items = uint32_t(weight.layout.panels()) * strips;
@@ -54,7 +54,7 @@ __device__ __forceinline__ void for_each_block(const FragmentView& weight, Scale
             reinterpret_cast<const uint4*>(weight.codes) + (int64_t(panel) * blocks + block) * 32 + lane;
         uint4 words = load_nc(codes);
         LaneScales<Straddles> scales;
-        scales.load(weight, kind, panel, block, lane);
+        scales.load(weight, form, panel, block, lane);
 #pragma unroll 1
         for (; block < end; ++block) {
             // The next block's, while this one is computed with.
@@ -63,7 +63,7 @@ __device__ __forceinline__ void for_each_block(const FragmentView& weight, Scale
             LaneScales<Straddles> next_scales{};
             if (block + 1 < end) {
                 next_words = load_nc(codes);
-                next_scales.load(weight, kind, panel, block + 1, lane);
+                next_scales.load(weight, form, panel, block + 1, lane);
             }
             visit(panel, block, words, scales);
             words = next_words;
@@ -74,10 +74,10 @@ __device__ __forceinline__ void for_each_block(const FragmentView& weight, Scale
 
 // Calls store(row, k, values) for the runs of a lane's rows that are there.
 template <Arrangement A, bool Straddles, class Store>
-__device__ __forceinline__ void decode_runs(const FragmentView& weight, ScaleKind kind, const ValueTable& table,
+__device__ __forceinline__ void decode_runs(const FragmentView& weight, const ScaleForm& form, const ValueTable& table,
                                             const Store& store) {
     for_each_block<Straddles>(
-        weight, kind, [&](uint32_t panel, uint32_t block, const uint4& words, const LaneScales<Straddles>& scales) {
+        weight, form, [&](uint32_t panel, uint32_t block, const uint4& words, const LaneScales<Straddles>& scales) {
             float values[4][8];
             decode_lane<A, Straddles>(table, scales, words, values);
             const uint32_t k = block * FragmentLayout::kBlockDepth + lane_id() % 4 * 8;
@@ -92,12 +92,14 @@ __device__ __forceinline__ void decode_runs(const FragmentView& weight, ScaleKin
 
 // All runs of eight are whole and aligned, and k is in order.
 template <class T, Arrangement A, bool Straddles, ScaleKind Kind>
-__global__ void __launch_bounds__(kWarps * 32, 3)
+__global__ void __launch_bounds__(kWarps * 32, Straddles ? 2 : 3)
     dequantize_kernel(const __grid_constant__ FragmentView weight, const __grid_constant__ lk_matrix y) {
+    // kernel_of() sees to the sizes.
+    constexpr ScaleForm kForm{Kind, A != Arrangement::nibbles};
     LK_SHARED(ValueTable, table);
     stage_values(table, weight);
     block_sync();
-    decode_runs<A, Straddles>(weight, Kind, table, [&](int64_t row, uint32_t k, const float(&values)[8]) {
+    decode_runs<A, Straddles>(weight, kForm, table, [&](int64_t row, uint32_t k, const float(&values)[8]) {
         store_run(row_of<T>(y, row) + k, values);
     });
 }
@@ -109,7 +111,7 @@ __global__ void __launch_bounds__(kWarps * 32)
     stage_values(table, weight);
     block_sync();
     with_arrangement(weight, [&]<Arrangement A, bool Straddles>() {
-        decode_runs<A, Straddles>(weight, weight.codec.scale_kind, table,
+        decode_runs<A, Straddles>(weight, {weight.codec.scale_kind}, table,
                                   [&](int64_t row, uint32_t k, const float(&values)[8]) {
                                       store_elements(weight, row_of<T>(y, row), k, values);
                                   });
@@ -125,9 +127,12 @@ Kernel kernel_of(ScaleKind kind) {
     return kernel;
 }
 
-// NULL where a weight's kind of values has no such scales.
+// NULL where there is none for the weight's kinds and sizes.
 template <class T>
-Kernel kernel_of(const Codec& codec) {
+Kernel kernel_of(const FragmentView& weight) {
+    const Codec& codec = weight.codec;
+    if (codec.value_kind != ValueKind::affine && weight.group_shift < 0) return nullptr;
+    if (codec.scale_kind == ScaleKind::nested && weight.outer_shift < 0) return nullptr;
     switch (codec.value_kind) {
         case ValueKind::affine:
             return kernel_of<T, Arrangement::nibbles, false, ScaleKind::f16, ScaleKind::bf16, ScaleKind::f32,
@@ -156,7 +161,7 @@ void dequantize(const Stream& stream, const FragmentView& weight, const lk_matri
     const LaunchConfig config{
         .grid = grid_size(divide_up(items, kWarps)), .block = kWarps * 32, .stream = stream.handle()};
     with_dtype(y.dtype, [&]<class T>(T*) {
-        const Kernel kernel = runs_are_whole(weight, y) ? kernel_of<T>(weight.codec) : nullptr;
+        const Kernel kernel = runs_are_whole(weight, y) ? kernel_of<T>(weight) : nullptr;
         launch(kernel == nullptr ? dequantize_any_kernel<T> : kernel, config, weight, y);
     });
 }

@@ -72,7 +72,7 @@ __device__ __forceinline__ void stage_weights(const FragmentView& weight, int64_
                                     (panel * weight.layout.blocks() + block) * 32 + lane);
         const auto decode = [&]<Arrangement A, bool Straddles>() {
             LaneScales<Straddles> scales;
-            scales.load(weight, weight.codec.scale_kind, panel, block, lane);
+            scales.load(weight, {weight.codec.scale_kind}, panel, block, lane);
             decode_lane<A, Straddles>(shared.values, scales, codes, decoded);
         };
         if constexpr (StraddlesOnly) {

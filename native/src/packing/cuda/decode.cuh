@@ -60,15 +60,24 @@ __device__ __forceinline__ float decode_code<Arrangement::e2m1>(const ValueTable
 
 // ---- Scales ---------------------------------------------------------------------------------------------------------
 
-__device__ __forceinline__ uint32_t group_of(const FragmentView& weight, uint32_t k) {
-    return weight.group_shift >= 0 ? k >> weight.group_shift : k / uint32_t(weight.codec.group_size);
+// What of a weight's scales the compiler can know: what they are not takes no code then.
+struct ScaleForm {
+    ScaleKind kind;
+    bool powers_of_two = false;  // group_size, and where scales are nested outer_group_size, for certain
+};
+
+__device__ __forceinline__ uint32_t group_of(const FragmentView& weight, const ScaleForm& form, uint32_t k) {
+    if (form.powers_of_two || weight.group_shift >= 0) return k >> weight.group_shift;
+    return k / uint32_t(weight.codec.group_size);
 }
 
 // The scale of bitsandbytes' nested absmax; groups are numbered as in the checkpoint.
-__device__ __forceinline__ float nested_scale(const FragmentView& weight, uint32_t code, int64_t group) {
+__device__ __forceinline__ float nested_scale(const FragmentView& weight, const ScaleForm& form, uint32_t code,
+                                              int64_t group) {
     // Dequantize blockwise, then add the offset: two roundings.
-    const int64_t outer = weight.outer_shift >= 0 ? group >> weight.outer_shift
-                                                  : int64_t(uint32_t(group) / uint32_t(weight.outer_group_size));
+    const int64_t outer = form.powers_of_two || weight.outer_shift >= 0
+                              ? group >> weight.outer_shift
+                              : int64_t(uint32_t(group) / uint32_t(weight.outer_group_size));
     return add_rn(mul_rn(weight.outer_table[code], weight.outer_scales[outer]), weight.outer_offset);
 }
 
@@ -92,13 +101,12 @@ __device__ __forceinline__ Factors k_quant_factors(const uint4& unit, uint32_t g
 }
 
 // The factors of a lane's four rows (lane_row, lane_row + 8, + 16, + 24 of the panel) in the group of k; of k that are
-// not there those of the last. Only where rows begin groups. `kind` is the weight's: where the compiler knows it, the
-// others take no code.
-__device__ __forceinline__ void lane_factors(const FragmentView& weight, ScaleKind kind, int64_t panel,
+// not there those of the last. Only where rows begin groups.
+__device__ __forceinline__ void lane_factors(const FragmentView& weight, const ScaleForm& form, int64_t panel,
                                              uint32_t lane_row, uint32_t k, Factors (&factors)[4]) {
     const Codec& codec = weight.codec;
-    uint32_t group = group_of(weight, k);
-    uint32_t unit = kind == ScaleKind::k_quant ? group / 8 : group;
+    uint32_t group = group_of(weight, form, k);
+    uint32_t unit = form.kind == ScaleKind::k_quant ? group / 8 : group;
     if (unit >= weight.groups_per_row) unit = weight.groups_per_row - 1;
     const uint32_t first = unit & ~(weight.groups_per_record - 1);
     const uint32_t left = weight.groups_per_row - first;
@@ -109,7 +117,7 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, ScaleKi
     float zero = float(codec.affine_zero);
 #pragma unroll
     for (int i = 0; i < 4; ++i) factors[i] = {zero, 0, -0.0f};
-    switch (kind) {
+    switch (form.kind) {
         case ScaleKind::f16:
             if (codec.offset_kind == OffsetKind::minimum) {
                 const uint4 pairs = reinterpret_cast<const uint4*>(weight.scales)[index];
@@ -161,7 +169,8 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, ScaleKi
             for (int i = 0; i < 4; ++i) {
                 const int64_t row = panel * FragmentLayout::kRows + lane_row + 8 * i;
                 if (row >= weight.layout.out_features) continue;
-                factors[i].scale = nested_scale(weight, scales >> (8 * i) & 255, row * weight.groups_per_row + unit);
+                factors[i].scale =
+                    nested_scale(weight, form, scales >> (8 * i) & 255, row * weight.groups_per_row + unit);
             }
             break;
         }
@@ -180,9 +189,9 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, ScaleKi
 }
 
 // Where groups run across rows: the scale of a group.
-__device__ __forceinline__ float flat_scale(const FragmentView& weight, ScaleKind kind, int64_t group) {
-    if (kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[group];
-    return nested_scale(weight, weight.scales[group], group);
+__device__ __forceinline__ float flat_scale(const FragmentView& weight, const ScaleForm& form, int64_t group) {
+    if (form.kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[group];
+    return nested_scale(weight, form, weight.scales[group], group);
 }
 
 // The two scales that eight consecutive weights can have there: `second` from the weight `boundary` on.
@@ -192,15 +201,16 @@ struct RunScales {
     int boundary;
 };
 
-__device__ __forceinline__ RunScales run_scales(const FragmentView& weight, ScaleKind kind, int64_t row, uint32_t k) {
+__device__ __forceinline__ RunScales run_scales(const FragmentView& weight, const ScaleForm& form, int64_t row,
+                                                uint32_t k) {
     const FragmentLayout& layout = weight.layout;
     if (row >= layout.out_features || k >= layout.in_features) return {0, 0, 8};
     const int64_t flat = row * layout.in_features + k;
     const int64_t group = flat >> weight.group_shift;
     const int64_t boundary = ((group + 1) << weight.group_shift) - flat;
-    const float first = flat_scale(weight, kind, group);
+    const float first = flat_scale(weight, form, group);
     const bool both = boundary < 8 && flat + boundary < layout.out_features * layout.in_features;
-    return {first, both ? flat_scale(weight, kind, group + 1) : first, int(boundary < 8 ? boundary : 8)};
+    return {first, both ? flat_scale(weight, form, group + 1) : first, int(boundary < 8 ? boundary : 8)};
 }
 
 // ---- Weights --------------------------------------------------------------------------------------------------------
@@ -210,9 +220,9 @@ template <bool Straddles>
 struct LaneScales {
     Factors factors[4];
 
-    __device__ __forceinline__ void load(const FragmentView& weight, ScaleKind kind, int64_t panel, uint32_t block,
-                                         uint32_t lane) {
-        lane_factors(weight, kind, panel, lane / 4, block * FragmentLayout::kBlockDepth + lane % 4 * 8, factors);
+    __device__ __forceinline__ void load(const FragmentView& weight, const ScaleForm& form, int64_t panel,
+                                         uint32_t block, uint32_t lane) {
+        lane_factors(weight, form, panel, lane / 4, block * FragmentLayout::kBlockDepth + lane % 4 * 8, factors);
     }
     __device__ __forceinline__ Factors at(int row, int) const { return factors[row]; }
 };
@@ -221,12 +231,12 @@ template <>
 struct LaneScales<true> {
     RunScales runs[4];
 
-    __device__ __forceinline__ void load(const FragmentView& weight, ScaleKind kind, int64_t panel, uint32_t block,
-                                         uint32_t lane) {
+    __device__ __forceinline__ void load(const FragmentView& weight, const ScaleForm& form, int64_t panel,
+                                         uint32_t block, uint32_t lane) {
         const uint32_t k = block * FragmentLayout::kBlockDepth + lane % 4 * 8;
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            runs[i] = run_scales(weight, kind, panel * FragmentLayout::kRows + lane / 4 + 8 * i, k);
+            runs[i] = run_scales(weight, form, panel * FragmentLayout::kRows + lane / 4 + 8 * i, k);
         }
     }
     __device__ __forceinline__ Factors at(int row, int k) const {
@@ -272,9 +282,10 @@ __device__ __forceinline__ float weight_at(const FragmentView& weight, int64_t r
     const uint32_t code = code_at(arrangement_of(weight.codec.value_kind), weight.codes[place.word], place.slot);
     const float value = weight.codec.values[code];
     if (weight.codec.groups_straddle_rows)
-        return mul_rn(value, run_scales(weight, weight.codec.scale_kind, row, uint32_t(k)).first);
+        return mul_rn(value, run_scales(weight, {weight.codec.scale_kind}, row, uint32_t(k)).first);
     Factors factors[4];
-    lane_factors(weight, weight.codec.scale_kind, row / FragmentLayout::kRows, uint32_t(row % 8), uint32_t(k), factors);
+    lane_factors(weight, {weight.codec.scale_kind}, row / FragmentLayout::kRows, uint32_t(row % 8), uint32_t(k),
+                 factors);
     Factors own = factors[0];
 #pragma unroll
     for (int i = 1; i < 4; ++i) {

@@ -54,7 +54,7 @@ __device__ __forceinline__ uint32_t look_up(const Thresholds& table, float x) {
     return table.code[entry] + (x > table.change[entry] ? 1 : 0);
 }
 
-// Eight consecutive elements in flat order, those behind the end 0. Vectors: a run lies within a row, on whole vectors.
+// Eight consecutive elements in flat order, those behind the end 0. Vectors: w is dense, aligned, and ends with a run.
 template <class T, bool Vectors>
 __device__ __forceinline__ void load_run(const lk_matrix& w, int64_t first, float (&out)[kRun]) {
     const int64_t weights = w.rows * w.columns;
@@ -69,9 +69,7 @@ __device__ __forceinline__ void load_run(const lk_matrix& w, int64_t first, floa
     }
     uint32_t words[kRun] = {};
     if (first < weights) {
-        const bool dense = w.row_stride == w.columns;
-        const int64_t offset = dense ? first : first / w.columns * w.row_stride + first % w.columns;
-        const auto* const from = reinterpret_cast<const uint4*>(static_cast<const T*>(w.data) + offset);
+        const auto* const from = reinterpret_cast<const uint4*>(static_cast<const T*>(w.data) + first);
         const uint4 low = load_nc(from);
         words[0] = low.x, words[1] = low.y, words[2] = low.z, words[3] = low.w;
         if constexpr (sizeof(T) == sizeof(float)) {
@@ -90,8 +88,8 @@ __device__ __forceinline__ void load_run(const lk_matrix& w, int64_t first, floa
 }
 
 bool has_vectors(const lk_matrix& w) {
-    return reinterpret_cast<uintptr_t>(w.data) % 16 == 0 && w.row_stride % int64_t(kRun) == 0 &&
-           w.columns % int64_t(kRun) == 0;
+    return reinterpret_cast<uintptr_t>(w.data) % 16 == 0 && (w.row_stride == w.columns || w.rows == 1) &&
+           w.rows * w.columns % int64_t(kRun) == 0;
 }
 
 // The bits of the largest magnitude; those of an infinity or a NaN are the largest of all.

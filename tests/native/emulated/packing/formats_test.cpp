@@ -139,6 +139,22 @@ TEST_P(Formats, TakeNoMoreThanTheirPadding) {
     EXPECT_LE(double(packed), double(weights) * per_weight + outer_table + 5 * 256);
 }
 
+// README.md's bound on a packed weight's size, for the formats with the least and the most bytes of scales.
+TEST(PackedSize, IsTheCheckpointsWithinTwoPercentAnd64Kib) {
+    for (const int64_t out_features : {1, 31, 32, 33, 1536, 1550, 1551, 4097, 151936}) {
+        for (const int64_t in_features : {32, 96, 1024, 1568, 3360, 3392, 7392, 28672}) {
+            if (out_features % 32 != 0 && out_features < 1550 && in_features > 3382) continue;
+            for (const auto& [group, unit_bytes] : {std::pair{128, 2}, std::pair{16, 1}, std::pair{32, 4}}) {
+                const FragmentLayout layout{out_features, in_features, group};
+                const int64_t checkpoint =
+                    out_features * in_features / 2 + out_features * divide_up(in_features, group) * unit_bytes;
+                const int64_t packed = layout.codes_bytes() + layout.scale_count() * unit_bytes;
+                EXPECT_LE(packed, checkpoint + checkpoint / 50 + (64 << 10)) << out_features << " x " << in_features;
+            }
+        }
+    }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     BitsAndBytes, Formats,
     testing::Values(FormatCase{"NF4", nf4_sizes(1, 1, 64, 0)}, FormatCase{"NF4", nf4_sizes(33, 7, 64, 256)},
