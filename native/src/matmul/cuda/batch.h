@@ -36,8 +36,8 @@ struct BatchChoice {
     int blocks;         // at most
 };
 
-// Whether these kernels multiply with the weight: its groups are whole k-blocks, NVFP4's halves, or a group for each row, and
-// begin with rows.
+// Whether these kernels multiply with the weight: its groups are whole k-blocks, NVFP4's halves, or one for each row,
+// and begin with rows.
 bool batch_multiplies(const FragmentView& weight);
 BatchCodec batch_codec(const Codec& codec);
 BatchKernel batch_kernel(BatchCodec codec, lk_dtype dtype, int tokens);

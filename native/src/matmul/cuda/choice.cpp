@@ -95,9 +95,9 @@ BatchChoice cheapest(const FragmentView& weight, lk_dtype dtype, const Problem& 
     return best;
 }
 
-bool can_decode(const FragmentView& weight, lk_dtype dtype, const DeviceFacts& device) {
+bool can_decode(const FragmentView& weight, lk_dtype dtype, int64_t tokens, const DeviceFacts& device) {
     return decode_kernel_for(weight, dtype) != nullptr &&
-           decode_shared_bytes(weight, true) <= device.shared_bytes_per_block;
+           decode_shared_bytes(weight, tokens, true) <= device.shared_bytes_per_block;
 }
 
 }  // namespace
@@ -132,7 +132,7 @@ MatmulChoice choose_matmul(const FragmentView& weight, lk_dtype dtype, int64_t t
     if (dtype == LK_DTYPE_F32 || !batch_multiplies(weight)) {
         return {MatmulPath::plain, {}, plain_choice(weight.layout, tokens, device.multiprocessors, batch_invariant)};
     }
-    if (tokens <= kDecodeTokens && !batch_invariant && can_decode(weight, dtype, device)) {
+    if (tokens <= kDecodeTokens && !batch_invariant && can_decode(weight, dtype, tokens, device)) {
         return {MatmulPath::decode, {}, {}};
     }
     const Tuning& tuning = tuning_of(device.compute_capability);

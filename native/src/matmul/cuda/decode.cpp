@@ -18,7 +18,8 @@ MatmulKernel decode_kernel_for(const FragmentView& weight, lk_dtype dtype) {
 LaunchConfig decode_launch(const MatmulArguments& arguments) {
     return {.grid = dim3(unsigned(arguments.weight.layout.panels())),
             .block = kDecodeThreads,
-            .shared_bytes = uint32_t(decode_shared_bytes(arguments.weight, arguments.adapters.plan.counts != nullptr))};
+            .shared_bytes = uint32_t(decode_shared_bytes(arguments.weight, arguments.tokens.count,
+                                                         arguments.adapters.plan.counts != nullptr))};
 }
 
 }  // namespace lk::cuda

@@ -1,8 +1,9 @@
 // y = x * W^T for up to eight tokens: W is streamed once, at the speed of memory.
 //
-// A block computes a panel of W, its warps split K. A warp keeps two or three records under way in registers, 64 or 96
-// KiB in a multiprocessor, and one record of its tokens; nothing but scales passes through shared memory, and no block
-// waits for another. Sums of the warps meet in shared memory and are added in the order of K.
+// A block computes a panel of W, its warps split K. A warp keeps two records under way in registers, 64 KiB in a
+// multiprocessor; its scales and tokens lie in shared memory, which it fills itself, and no block waits for
+// another. (Tokens from global memory would share a scoreboard with the codes: waiting for them would wait for the
+// codes of the records ahead as well.) Sums of the warps meet in shared memory and are added in the order of K.
 #pragma once
 
 #include "lora/cuda/epilogue.cuh"
@@ -10,6 +11,7 @@
 #include "matmul/cuda/epilogue.cuh"
 #include "matmul/cuda/interval.cuh"
 #include "matmul/cuda/scale_staging.cuh"
+#include "platform/cuda/async_copy.cuh"
 #include "platform/cuda/barrier.cuh"
 #include "platform/cuda/global_memory.cuh"
 #include "platform/cuda/grid.cuh"
@@ -26,12 +28,28 @@ __device__ __forceinline__ void fill_pair_table(const FragmentView& weight, char
     }
 }
 
+// 16-byte vectors of a token in a k-block.
+inline constexpr int kBlockVectors = FragmentLayout::kBlockDepth / 8;
+
+// Begins to bring the tokens' k-blocks [first, end) to shared memory.
+__device__ __forceinline__ void stage_tokens(const Tokens& tokens, int first, int end, int row_bytes, char* staged) {
+    const int vectors = (end - first) * kBlockVectors;
+    for (int token = 0; token < tokens.count; ++token) {
+        const auto* const from =
+            reinterpret_cast<const uint4*>(static_cast<const char*>(tokens.data) + token * tokens.row_bytes) +
+            first * kBlockVectors;
+        auto* const to = reinterpret_cast<uint4*>(staged + token * row_bytes) + first * kBlockVectors;
+        for (int i = int(lane_id()); i < vectors; i += 32) cp_async<16>(to + i, from + i);
+    }
+    cp_async_commit();
+}
+
 // A warp's way through the records [first, end) of a panel.
 template <class Values, class T, Correction C, int Depth>
 class DecodeStream {
   public:
-    // Records under way, 2 KiB each. Short intervals and offsets leave registers for two.
-    static constexpr int kAhead = Depth > 32 && C != Correction::offsets ? 3 : 2;
+    // Records under way, 2 KiB each: with a third ptxas runs out of registers.
+    static constexpr int kAhead = 2;
     static constexpr int kBlocks = FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth;
     static constexpr int kIntervals = FragmentLayout::kRecordDepth / Depth;
 
@@ -45,23 +63,21 @@ class DecodeStream {
         for (int ahead = 0; ahead < kAhead; ++ahead) {
             if (ahead < left_) load_codes(codes_[ahead]);
         }
-        const int token = lane / 4 < arguments.tokens.count ? lane / 4 : arguments.tokens.count - 1;
-        tokens_ = reinterpret_cast<const uint4*>(static_cast<const char*>(arguments.tokens.data) +
-                                                 token * arguments.tokens.row_bytes) +
-                  first * (FragmentLayout::kRecordDepth / 8) + lane % 4;
-        if (left_ > 0) load_tokens();
     }
 
-    // `scales`: of the first record's first interval, at the lane's rows.
-    __device__ __forceinline__ void add(const float4* scales, uint32_t lane_offset, const uint32_t (&constant)[4],
-                                        LaneSums& totals) {
+    // `scales`: of the first record's first interval, at the lane's rows. `tokens`: of the first record's first block,
+    // at the lane's token and k.
+    __device__ __forceinline__ void add(const float4* scales, const uint4* tokens, uint32_t lane_offset,
+                                        const uint32_t (&constant)[4], LaneSums& totals) {
         for (; left_ > 0; left_ -= kAhead) {
 #pragma unroll
             for (int ahead = 0; ahead < kAhead; ++ahead) {
                 if (ahead > 0 && ahead >= left_) break;
-                add_record(codes_[ahead], scales, lane_offset, constant, totals);
+                // Without it the compiler loads the next record's tokens early, into registers that there are not.
+                warp_sync();
+                add_record(codes_[ahead], scales, tokens, lane_offset, constant, totals);
                 scales += kIntervals * kFloat4s;
-                if (ahead + 1 < left_) load_tokens();
+                tokens += kBlocks * kBlockVectors;
                 if (ahead + kAhead < left_) load_codes(codes_[ahead]);
             }
         }
@@ -70,17 +86,20 @@ class DecodeStream {
   private:
     static constexpr int kFloat4s = interval_floats(C) / 4;
 
-    __device__ __forceinline__ void add_record(const uint4 (&codes)[kBlocks], const float4* scales,
-                                               uint32_t lane_offset, const uint32_t (&constant)[4],
-                                               LaneSums& totals) const {
+    __device__ __forceinline__ static void add_record(const uint4 (&codes)[kBlocks], const float4* scales,
+                                                      const uint4* tokens, uint32_t lane_offset,
+                                                      const uint32_t (&constant)[4], LaneSums& totals) {
+        uint4 present[kBlocks];
+#pragma unroll
+        for (int block = 0; block < kBlocks; ++block) present[block] = tokens[block * kBlockVectors];
         if constexpr (Values::kScalesCodes) {
             const auto* const own = reinterpret_cast<const uint4*>(scales + int(lane_id()) % 4 / 2 * kFloat4s);
-            add_scaled_blocks<Values, T, kBlocks>(codes, present_, own, totals);
+            add_scaled_blocks<Values, T, kBlocks>(codes, present, own, totals);
         } else {
 #pragma unroll
             for (int interval = 0; interval < kIntervals; ++interval) {
                 const int block = interval * (Depth / FragmentLayout::kBlockDepth);
-                add_interval<Values, T, C, Depth>(codes + block, present_ + block, scales + interval * kFloat4s,
+                add_interval<Values, T, C, Depth>(codes + block, present + block, scales + interval * kFloat4s,
                                                   lane_offset, constant, totals);
             }
         }
@@ -90,36 +109,27 @@ class DecodeStream {
         for (int block = 0; block < kBlocks; ++block) codes[block] = load_nc(words_ + block * 32);
         words_ += kBlocks * 32;
     }
-    __device__ __forceinline__ void load_tokens() {
-#pragma unroll
-        for (int block = 0; block < kBlocks; ++block) present_[block] = load_nc(tokens_ + block * 4);
-        tokens_ += kBlocks * 4;
-    }
 
     int left_;
     const uint4* words_;
-    const uint4* tokens_;
     uint4 codes_[kAhead][kBlocks];
-    uint4 present_[kBlocks];
 };
 
 // The k-blocks behind the last whole record, one at a time.
 template <class Values, class T, Correction C, int Depth>
 __device__ __forceinline__ void add_last_blocks(const MatmulArguments& arguments, int64_t panel, const float4* scales,
-                                                uint32_t lane_offset, const uint32_t (&constant)[4], LaneSums& totals) {
+                                                const uint4* staged, uint32_t lane_offset,
+                                                const uint32_t (&constant)[4], LaneSums& totals) {
     constexpr int kBlockDepth = FragmentLayout::kBlockDepth;
     constexpr int kFloat4s = interval_floats(C) / 4;
     const FragmentLayout& layout = arguments.weight.layout;
     const int lane = int(lane_id());
     const int first = int(layout.in_features / FragmentLayout::kRecordDepth) * 4;
-    const int token = lane / 4 < arguments.tokens.count ? lane / 4 : arguments.tokens.count - 1;
-    const auto* const row = reinterpret_cast<const uint4*>(static_cast<const char*>(arguments.tokens.data) +
-                                                           token * arguments.tokens.row_bytes);
 #pragma unroll 1
     for (int block = first; block < int(layout.blocks()); ++block) {
         const uint4 codes = load_nc(reinterpret_cast<const uint4*>(arguments.weight.codes) +
                                     (panel * layout.blocks() + block) * 32 + lane);
-        const uint4 tokens = load_nc(row + block * 4 + lane % 4);
+        const uint4 tokens = staged[block * kBlockVectors];
         if constexpr (Values::kScalesCodes) {
             // Behind the last group all tokens are 0, whatever the scale.
             const int group = 2 * block + lane % 4 / 2;
@@ -131,6 +141,24 @@ __device__ __forceinline__ void add_last_blocks(const MatmulArguments& arguments
             add_interval<Values, T, C, kBlockDepth>(&codes, &tokens, own, lane_offset, constant, totals);
         }
     }
+}
+
+// A lane's sums, by value.
+struct WarpSums {
+    float values[1][2][4];
+};
+
+// The sums with what adapters add to them: each warp takes the adapters of which a token is the first, and every other
+// 16 ranks of them. A function of its own: inlined, it would take registers from the main loop.
+__device__ __attribute__((noinline)) inline WarpSums add_shared_adapters(const MatmulArguments& arguments,
+                                                                         int64_t panel, UpdateStaging* staging,
+                                                                         WarpSums sums) {
+    const int warp = int(threadIdx.x) / 32;
+    const UpdateShare share{1u << (warp % kDecodeTokens), warp / kDecodeTokens * kUpdateRanks,
+                            kDecodeWarps / kDecodeTokens * kUpdateRanks};
+    add_adapters_to_tile<false, 1>(arguments.adapters, 0, arguments.tokens.count, panel * FragmentLayout::kRows,
+                                   staging[warp], sums.values, share);
+    return sums;
 }
 
 template <class Values, class T, Correction C, int Depth>
@@ -147,11 +175,17 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
     const bool has_last_blocks = warp == kDecodeWarps - 1 && layout.in_features % FragmentLayout::kRecordDepth != 0;
     DecodeStream<Values, T, C, Depth> stream(arguments, panel, first, end);
 
-    float* const scales = reinterpret_cast<float*>(shared + (Values::kHasTable ? PairTable::kEnd : 0));
+    char* const staged = shared + (Values::kHasTable ? PairTable::kEnd : 0);
+    const int row_bytes = int(decode_token_bytes(layout));
+    constexpr int kRecordBlocks = FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth;
+    stage_tokens(arguments.tokens, first * kRecordBlocks, has_last_blocks ? int(layout.blocks()) : end * kRecordBlocks,
+                 row_bytes, staged);
+    float* const scales = reinterpret_cast<float*>(staged + arguments.tokens.count * row_bytes);
     constexpr int kIntervals = FragmentLayout::kRecordDepth / Depth;
     const int end_interval = has_last_blocks ? int(divide_up(layout.in_features, Depth)) : end * kIntervals;
     ScaleStaging<Values, T, C, Depth>(weight, panel, scales)
         .stage(first * kIntervals, end_interval - first * kIntervals);
+    cp_async_wait<0>();
     if constexpr (Values::kHasTable) {
         fill_pair_table<T>(weight, shared_at<PairTable::kAddress>(shared));
         block_sync();
@@ -168,29 +202,28 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
     const auto lane_offset = uint32_t(lane) * 4;
     const auto* const row_scales = reinterpret_cast<const float4*>(scales) + lane / 4;
     LaneSums totals = {};
-    stream.add(row_scales + first * kIntervals * (interval_floats(C) / 4), lane_offset, constant, totals);
+    const int token = lane / 4 < arguments.tokens.count ? lane / 4 : arguments.tokens.count - 1;
+    const auto* const own_tokens = reinterpret_cast<const uint4*>(staged + token * row_bytes) + lane % 4;
+    stream.add(row_scales + first * kIntervals * (interval_floats(C) / 4),
+               own_tokens + first * kRecordBlocks * kBlockVectors, lane_offset, constant, totals);
     if (has_last_blocks) {
-        add_last_blocks<Values, T, C, Depth>(arguments, panel, row_scales, lane_offset, constant, totals);
+        add_last_blocks<Values, T, C, Depth>(arguments, panel, row_scales, own_tokens, lane_offset, constant, totals);
     }
 
     // Table and scales are read no more.
     block_sync();
     const float tensor = Values::kScalesCodes ? tensor_factor(weight.codec) : 1.0f;
-    float sums[1][2][4];
+    WarpSums sums;
 #pragma unroll
     for (int tile = 0; tile < 2; ++tile) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            sums[0][tile][i] = totals[tile][i] * (i < 2 ? Values::kLowerFactor : Values::kUpperFactor) * tensor;
+            sums.values[0][tile][i] = totals[tile][i] * (i < 2 ? Values::kLowerFactor : Values::kUpperFactor) * tensor;
         }
     }
     grid_dependency_wait();
     if (arguments.adapters.plan.counts != nullptr) {
-        // Each warp takes the adapters of which a token is the first, and every other 16 ranks of them.
-        const UpdateShare share{1u << (warp % kDecodeTokens), warp / kDecodeTokens * kUpdateRanks,
-                                kDecodeWarps / kDecodeTokens * kUpdateRanks};
-        add_adapters_to_tile<false, 1>(arguments.adapters, 0, arguments.tokens.count, panel * FragmentLayout::kRows,
-                                       reinterpret_cast<UpdateStaging*>(shared)[warp], sums, share);
+        sums = add_shared_adapters(arguments, panel, reinterpret_cast<UpdateStaging*>(shared), sums);
         block_sync();
     }
     DecodeSums& meeting = *reinterpret_cast<DecodeSums*>(shared);
@@ -198,18 +231,18 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
     for (int tile = 0; tile < 2; ++tile) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            meeting.values[warp][lane % 4 * 2 + i % 2][16 * tile + lane / 4 + i / 2 * 8] = sums[0][tile][i];
+            meeting.values[warp][lane % 4 * 2 + i % 2][16 * tile + lane / 4 + i / 2 * 8] = sums.values[0][tile][i];
         }
     }
     block_sync();
-    const int token = warp;
+    const int own_token = warp;
     const int64_t n = panel * FragmentLayout::kRows + lane;
-    if (token >= arguments.tokens.count || n >= layout.out_features) return;
+    if (own_token >= arguments.tokens.count || n >= layout.out_features) return;
     float total = 0;
 #pragma unroll
-    for (int w = 0; w < kDecodeWarps; ++w) total += meeting.values[w][token][lane];
-    const T rounded = finished<T>(arguments, token, n, total, bias_at(arguments, n));
-    row_of<T>(arguments.y, token)[n] = rounded;
+    for (int w = 0; w < kDecodeWarps; ++w) total += meeting.values[w][own_token][lane];
+    const T rounded = finished<T>(arguments, own_token, n, total, bias_at(arguments, n));
+    row_of<T>(arguments.y, own_token)[n] = rounded;
 }
 
 }  // namespace lk::cuda

@@ -25,47 +25,23 @@ template <class Values, class T, Correction C, int Depth>
 __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* tokens, const float4* scales,
                                              uint32_t lane_offset, const uint32_t (&constant)[4], LaneSums& totals) {
     constexpr int kSteps = Depth / 16;
-    const float zero[4] = {};
-    float extra[4] = {};
-    if constexpr (C != Correction::none) {
-#pragma unroll
-        for (int i = 0; i < kSteps; ++i) {
-            uint32_t b[2];
-            step_of(tokens[i / 2], i % 2, b);
-            mma_m16n8k16<T>(extra, constant, b, extra);
-        }
-    }
-    if constexpr (C == Correction::offsets) {
-        const float4 offset = scales[FragmentLayout::kRows / 4];
-        const float row_offset[4] = {offset.x, offset.y, offset.z, offset.w};
-#pragma unroll
-        for (int tile = 0; tile < 2; ++tile) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                totals[tile][i] = fma_rn(row_offset[2 * tile + i / 2], extra[i % 2], totals[tile][i]);
-            }
-        }
-    }
-    LaneSums products;
+    LaneSums products = {};
+    float token_sums[4] = {};
 #pragma unroll
     for (int i = 0; i < kSteps; ++i) {
         const int step = i % 2;
         const uint4& word = codes[i / 2];
         uint32_t b[2];
         step_of(tokens[i / 2], step, b);
+        if constexpr (C == Correction::offsets) mma_m16n8k16<T>(token_sums, constant, b, token_sums);
 #pragma unroll
         for (int tile = 0; tile < 2; ++tile) {
+            if constexpr (C == Correction::constant) mma_m16n8k16<T>(products[tile], constant, b, products[tile]);
             uint32_t a[4];
             const uint32_t lower = tile == 0 ? word.x : word.z;
             const uint32_t upper = tile == 0 ? word.y : word.w;
             Values::fragment(step == 0 ? lower : upper, lane_offset, a);
-            if (i > 0) {
-                mma_m16n8k16<T>(products[tile], a, b, products[tile]);
-            } else if constexpr (C == Correction::constant) {
-                mma_m16n8k16<T>(products[tile], a, b, extra);
-            } else {
-                mma_m16n8k16<T>(products[tile], a, b, zero);
-            }
+            mma_m16n8k16<T>(products[tile], a, b, products[tile]);
         }
     }
     const float4 scale = scales[0];
@@ -75,6 +51,17 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             totals[tile][i] = fma_rn(row_scale[2 * tile + i / 2], products[tile][i], totals[tile][i]);
+        }
+    }
+    if constexpr (C == Correction::offsets) {
+        const float4 offset = scales[FragmentLayout::kRows / 4];
+        const float row_offset[4] = {offset.x, offset.y, offset.z, offset.w};
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                totals[tile][i] = fma_rn(row_offset[2 * tile + i / 2], token_sums[i % 2], totals[tile][i]);
+            }
         }
     }
 }

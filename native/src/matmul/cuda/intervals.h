@@ -10,7 +10,7 @@ namespace lk::cuda {
 // What is added to a group's products besides scale * values.
 enum class Correction {
     none,      // values are exact as they are
-    constant,  // affine with one zero for all groups: a product with a constant fragment, where products begin
+    constant,  // affine with one zero for all groups: a product with a constant fragment
     offsets,   // an offset for every group and row: times the sum of the tokens' elements
 };
 
