@@ -14,6 +14,7 @@ void Workspace::borrow(void* data, int64_t bytes) {
 }
 
 char* Workspace::reserve(int64_t bytes) {
+    if (bytes == 0) return nullptr;
     if (borrowed_ != nullptr) {
         if (bytes > borrowed_bytes_) {
             fail(LK_CAPACITY_EXCEEDED, "workspace: has %lld bytes, this operation needs %lld (see lk_workspace_bytes)",

@@ -16,7 +16,7 @@ class Workspace {
     // NULL: back to the context's own.
     void borrow(void* data, int64_t bytes);
 
-    // Memory for one operation; what an earlier call returned is invalid. Throws LK_CAPACITY_EXCEEDED when a borrowed
+    // Memory for one operation, NULL if it needs none; what an earlier call returned is invalid. Throws LK_CAPACITY_EXCEEDED when a borrowed
     // workspace is too small.
     char* reserve(int64_t bytes);
 

@@ -129,7 +129,9 @@ int64_t most_arrivals() {
 
 MatmulChoice choose_matmul(const FragmentView& weight, lk_dtype dtype, int64_t tokens, const DeviceFacts& device,
                            bool batch_invariant) {
-    if (dtype == LK_DTYPE_F32 || !batch_multiplies(weight)) {
+    // Without k there is nothing to cut into slices: bias and zeros.
+    const bool plain = dtype == LK_DTYPE_F32 || !batch_multiplies(weight) || weight.layout.in_features == 0;
+    if (plain) {
         return {MatmulPath::plain, {}, plain_choice(weight.layout, tokens, device.multiprocessors, batch_invariant)};
     }
     if (tokens <= kDecodeTokens && !batch_invariant && can_decode(weight, dtype, tokens, device)) {

@@ -153,7 +153,7 @@ TEST_F(BackendGraph, AWorkspaceDoesNotGrowWhileRecording) {
     LK_ASSERT_OK(rig.set({0, 1, 2, -1, 0, 1}));
     LK_ASSERT_OK(lk_context_set_workspace(rig.context, nullptr, 0));
     LK_ASSERT_OK(lk_capture_begin(rig.context));
-    LK_EXPECT_ERROR(LK_CAPACITY_EXCEEDED, "this operation needs " + std::to_string(workspace_bytes), linear());
+    LK_EXPECT_ERROR(LK_CAPACITY_EXCEEDED, "this operation needs ", linear());
     Graph graph;
     LK_ASSERT_OK(lk_capture_end(rig.context, graph.out()));
 }
