@@ -15,7 +15,7 @@ public sealed partial class Device
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
     /// <exception cref="LoraKernelsException">The device cannot be opened; the message says why.</exception>
     public static Device Open() => Count(DeviceKind.Cuda) > 0
-        ? new Device(DeviceKind.Cuda, 0, CpuIsa.Auto)
+        ? new Device(DeviceKind.Cuda, 0, CpuIsa.Auto, batchInvariant: false)
         : OpenCpu();
 
     /// <summary>Opens a device by name.</summary>
@@ -23,24 +23,29 @@ public sealed partial class Device
     /// <c>cpu</c> (the fastest path), <c>cpu:reference</c>, <c>cpu:portable</c>, <c>cuda</c> (the first) or
     /// <c>cuda:1</c>; with the library of the emulated device also <c>emulated</c>. Upper case is as good.
     /// </param>
+    /// <param name="batchInvariant">
+    /// True: no bit of a row of a result depends on how many other rows there are or on what they hold, at some cost in
+    /// speed. False: on a GPU, sums may be ordered as is fastest for the number of rows. The CPU is always invariant
+    /// (<see cref="IsBatchInvariant"/>). Either way the same call gives the same bits.
+    /// </param>
     /// <exception cref="ArgumentException">Another name; the message lists what is allowed.</exception>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
     /// <exception cref="LoraKernelsException">
     /// <see cref="LoraKernelsStatus.DeviceUnavailable"/>: there is no such device here, and why.
     /// </exception>
-    public static Device Open(string name)
+    public static Device Open(string name, bool batchInvariant = false)
     {
         (DeviceKind kind, int index, CpuIsa isa) = ParseName(name);
-        return new Device(kind, index, isa);
+        return new Device(kind, index, isa, batchInvariant);
     }
 
     /// <summary>
     /// Opens a device where the host engine works: in the CUDA context of one of its streams, which becomes the
     /// <see cref="DefaultStream"/>. An engine's memory can be used on such a device, and need not be on any other:
-    /// <see cref="Open(string)"/> takes the calling thread's current context, or else the primary one, and engines may
+    /// <see cref="Open(string, bool)"/> takes the calling thread's current context, or else the primary one, and engines may
     /// have their own. Open one device for each context; tensors and weights do not go from one to the other.
     /// </summary>
-    /// <param name="name">The stream's device, such as <c>cuda:1</c>; see <see cref="Open(string)"/>.</param>
+    /// <param name="name">The stream's device, such as <c>cuda:1</c>; see <see cref="Open(string, bool)"/>.</param>
     /// <param name="nativeStream">
     /// A <c>CUstream</c> of its own, not a default stream. It stays the engine's; stream and context must outlive the
     /// device and everything that is made on it.
@@ -49,6 +54,7 @@ public sealed partial class Device
     /// The engine's object that destroys the stream when it is collected; the device, and what is made on it, keep it
     /// from that. Null where there is none.
     /// </param>
+    /// <param name="batchInvariant">See <see cref="Open(string, bool)"/>.</param>
     /// <exception cref="ArgumentException">
     /// No such name, or <paramref name="nativeStream"/> is a default stream.
     /// </exception>
@@ -57,11 +63,12 @@ public sealed partial class Device
     /// <see cref="LoraKernelsStatus.InvalidArgument"/>: the stream is of another device, or the device a CPU;
     /// <see cref="LoraKernelsStatus.DeviceUnavailable"/>: there is no such device here, and why.
     /// </exception>
-    public static Device OpenOnStream(string name, nint nativeStream, object? owner = null)
+    public static Device OpenOnStream(
+        string name, nint nativeStream, object? owner = null, bool batchInvariant = false)
     {
         (DeviceKind kind, int index, CpuIsa isa) = ParseName(name);
         RequireOwnStream(nativeStream);
-        return new Device(kind, index, isa, nativeStream, owner);
+        return new Device(kind, index, isa, batchInvariant, nativeStream, owner);
     }
 
     /// <summary>Opens the CPU.</summary>
@@ -71,7 +78,7 @@ public sealed partial class Device
     /// <see cref="LoraKernelsStatus.Unsupported"/>: a path that this processor cannot run;
     /// <see cref="LoraKernelsStatus.InvalidArgument"/>: an unknown path, also in <c>LORAKERNELS_CPU</c>.
     /// </exception>
-    public static Device OpenCpu(CpuIsa isa = CpuIsa.Auto) => new(DeviceKind.Cpu, 0, isa);
+    public static Device OpenCpu(CpuIsa isa = CpuIsa.Auto) => new(DeviceKind.Cpu, 0, isa, batchInvariant: true);
 
     /// <summary>The devices of a kind; none is an answer, and <see cref="TryDescribe"/> then says why.</summary>
     /// <param name="kind">What to look for.</param>

@@ -12,11 +12,14 @@ public sealed partial class Device : IDisposable
     private readonly lk_cpu_isa _isa;
     private readonly bool _isOnHostStream;
 
-    private Device(DeviceKind kind, int index, CpuIsa isa, nint nativeStream = 0, object? owner = null)
+    private Device(
+        DeviceKind kind, int index, CpuIsa isa, bool batchInvariant, nint nativeStream = 0, object? owner = null)
     {
         _isa = (lk_cpu_isa)isa;
         _isOnHostStream = nativeStream != 0;
-        ContextHandle context = CreateContext(kind, index, _isa, nativeStream, owner, nameof(Device));
+        IsBatchInvariant = batchInvariant || kind == DeviceKind.Cpu;
+        ContextHandle context =
+            CreateContext(kind, index, _isa, IsBatchInvariant, nativeStream, owner, nameof(Device));
         try
         {
             Info = Describe(context);
@@ -31,6 +34,12 @@ public sealed partial class Device : IDisposable
 
     /// <summary>What the device is, and the code path that it takes.</summary>
     public DeviceInfo Info { get; }
+
+    /// <summary>
+    /// Whether no bit of a row of a result depends on the other rows, on any of the device's streams: always on the CPU,
+    /// and on a GPU that was opened so (see <see cref="Open(string, bool)"/>).
+    /// </summary>
+    public bool IsBatchInvariant { get; }
 
     /// <summary>
     /// The stream of every operation that is given none. It serves one thread at a time; other threads need their own
@@ -149,7 +158,7 @@ public sealed partial class Device : IDisposable
     /// <summary>Waits for the default stream and lets go of it. What was made on the device stays valid.</summary>
     public void Dispose() => DefaultStream.Handle.Dispose();
 
-    /// <summary>The device's name as <see cref="Open(string)"/> takes it.</summary>
+    /// <summary>The device's name as <see cref="Open(string, bool)"/> takes it.</summary>
     public override string ToString() =>
         Info.Kind switch
         {
@@ -180,12 +189,14 @@ public sealed partial class Device : IDisposable
     private DeviceStream AddStream(nint nativeStream, object? owner)
     {
         using var alive = new Lease(DefaultStream.Handle);
-        ContextHandle context = CreateContext(Info.Kind, Info.Index, _isa, nativeStream, owner, nameof(DeviceStream));
+        ContextHandle context = CreateContext(
+            Info.Kind, Info.Index, _isa, IsBatchInvariant, nativeStream, owner, nameof(DeviceStream));
         return new DeviceStream(this, context, isDefault: false);
     }
 
     private static unsafe ContextHandle CreateContext(
-        DeviceKind kind, int index, lk_cpu_isa isa, nint nativeStream, object? owner, string publicName)
+        DeviceKind kind, int index, lk_cpu_isa isa, bool batchInvariant, nint nativeStream, object? owner,
+        string publicName)
     {
         var options = new lk_context_options
         {
@@ -194,6 +205,7 @@ public sealed partial class Device : IDisposable
             device_kind = (lk_device_kind)kind,
             device_index = index,
             cpu_isa = isa,
+            batch_invariant = batchInvariant ? 1u : 0u,
             stream = (void*)nativeStream,
         };
         lk_context* context;

@@ -42,6 +42,17 @@ public sealed class HostStreamTests() : DeviceFixture("emulated")
     }
 
     [Test]
+    public void ADeviceOnAHostsStreamIsBatchInvariantIfAskedToBe()
+    {
+        using Device plain = Device.OpenOnStream("emulated", Device.DefaultStream.NativeStream);
+        using Device invariant =
+            Device.OpenOnStream("emulated", Device.DefaultStream.NativeStream, batchInvariant: true);
+
+        Assert.That(plain.IsBatchInvariant, Is.False);
+        Assert.That(invariant.IsBatchInvariant);
+    }
+
+    [Test]
     public void AStreamOfAnotherDeviceIsRefused()
     {
         EmulatedDevice.Configure("devices=2");

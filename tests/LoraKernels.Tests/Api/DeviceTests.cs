@@ -145,6 +145,17 @@ public sealed class DeviceTests
             () => Device.OpenOnStream($"cuda:{missing}", 0x1000), Fails.With(LoraKernelsStatus.DeviceUnavailable));
     }
 
+    [TestCase(false)]
+    [TestCase(true)]
+    public void CpuIsAlwaysBatchInvariant(bool asked)
+    {
+        using Device device = Device.Open("cpu", asked);
+        using Device other = Device.OpenCpu();
+
+        Assert.That(device.IsBatchInvariant);
+        Assert.That(other.IsBatchInvariant);
+    }
+
     // Memory, tables and batches may be had from any thread; only operations are for one thread at a time.
     [Test]
     public void ThreadsAllocateAtOnceAndUploadOnTheirOwnStreams()

@@ -1,9 +1,9 @@
 namespace LoraKernels.Tests.Operations;
 
 /// <summary>Tests that run on one backend after the other: with <see cref="TestDevices.Names"/> as their source.</summary>
-public abstract class DeviceFixture(string deviceName) : IDisposable
+public abstract class DeviceFixture(string deviceName, bool batchInvariant = false) : IDisposable
 {
-    protected Device Device { get; } = Device.Open(deviceName);
+    protected Device Device { get; } = Device.Open(deviceName, batchInvariant);
 
     public void Dispose()
     {

@@ -1,6 +1,6 @@
 namespace LoraKernels.Tests.Operations;
 
-/// <summary>Every backend of this machine, named as <see cref="Device.Open(string)"/> takes them.</summary>
+/// <summary>Every backend of this machine, named as <see cref="Device.Open(string, bool)"/> takes them.</summary>
 internal static class TestDevices
 {
     public static IReadOnlyList<string> Names =>

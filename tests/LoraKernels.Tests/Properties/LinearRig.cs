@@ -19,7 +19,7 @@ internal sealed class LinearRig<T> : IDisposable
 
     public LinearRig(
         Device device, int outFeatures = 100, int inFeatures = 320, VerificationFormat format = VerificationFormat.Nf4,
-        int seed = 1)
+        int seed = 1, int groupSize = 64)
     {
         var random = new Random(seed);
         Device = device;
@@ -32,6 +32,7 @@ internal sealed class LinearRig<T> : IDisposable
                 Format = format,
                 OutFeatures = outFeatures,
                 InFeatures = inFeatures,
+                GroupSize = groupSize,
             },
             random);
         _referenceWeight = ReferenceBridge.Weight(tensors);

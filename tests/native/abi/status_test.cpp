@@ -86,6 +86,10 @@ TEST_F(Status, InvalidArgument) {
     stream.stream = &stream;
     Context other;
     LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "options.stream", lk_context_create(&stream, other.out()));
+    lk_context_options invariance = context_options();
+    invariance.batch_invariant = 2;
+    LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "options.batch_invariant: is 2; allowed are 0 and 1",
+                    lk_context_create(&invariance, other.out()));
     char workspace[300];
     LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "with data", lk_context_set_workspace(context, workspace, 0));
 }
