@@ -16,8 +16,8 @@ class Workspace {
     // NULL: back to the context's own.
     void borrow(void* data, int64_t bytes);
 
-    // Memory for one operation, NULL if it needs none; what an earlier call returned is invalid. Throws LK_CAPACITY_EXCEEDED when a borrowed
-    // workspace is too small.
+    // Memory for one operation, NULL if it needs none; what an earlier call returned is invalid. Throws
+    // LK_CAPACITY_EXCEEDED when a borrowed workspace is too small.
     char* reserve(int64_t bytes);
 
     // While fixed, it throws LK_CAPACITY_EXCEEDED instead of allocating: what is being recorded must not allocate.
