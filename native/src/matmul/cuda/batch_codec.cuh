@@ -70,19 +70,11 @@ __device__ __forceinline__ void table_fragment(uint32_t word, const uint32_t* pa
     a[3] = lookup(word >> 17);
 }
 
-// Placed bits of E2M1 are the value times 2^-14 (f16) or 2^-126 (bf16). An E4M3 scale has four significant bits and the
-// value two: their product is exact, and with these powers of two it is a normal number's precision in either type.
-template <class T>
-struct ScaledE2m1 {
-    static constexpr float kScaleFactor = std::is_same_v<T, Half> ? 0x1p7f : 0x1p118f;
-    static constexpr float kFactor = std::is_same_v<T, Half> ? 0x1p7f : 0x1p8f;  // undoes both
-};
-
 // What the sums over a weight's values have to be multiplied by.
 template <BatchCodec Codec, class T>
 constexpr float value_factor() {
     if constexpr (Codec == BatchCodec::e2m1) return E2m1Values<T>::kLowerFactor;
-    if constexpr (Codec == BatchCodec::e2m1_scaled) return ScaledE2m1<T>::kFactor;
+    if constexpr (Codec == BatchCodec::e2m1_scaled) return ScaledE2m1Values<T>::kLowerFactor;
     return 1.0f;
 }
 

@@ -138,7 +138,8 @@ class ScaleStager {
         for (int i = 0; i < kLaneRows; ++i) {
             if constexpr (Codec == BatchCodec::e2m1_scaled) {
                 // The byte is an f16 without sign, times 2^-8.
-                const float scale = low_to_float<Half>(byte_of(raw, i) << 7) * 0x1p8f * ScaledE2m1<T>::kScaleFactor;
+                const float scale =
+                    low_to_float<Half>(byte_of(raw, i) << 7) * 0x1p8f * ScaledE2m1Values<T>::kScaleFactor;
                 scales[i] = pack2<T>(scale, scale);
             } else {
                 scales[i] = float_bits(scale_of(group, raw, i));
