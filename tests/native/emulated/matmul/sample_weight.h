@@ -11,55 +11,12 @@
 
 #include "core/numeric.h"
 #include "device/harness.h"
+#include "matmul/sample_formats.h"
 #include "packing/cuda/fragment_view.h"
 
 namespace lk::cuda::testing {
 
 using emulated::testing::Array;
-
-// What a format reduces to, with a name for messages.
-struct SampleFormat {
-    const char* name;
-    Codec codec;
-    int64_t outer_group_size = 0;
-};
-
-inline SampleFormat affine_format(const char* name, ScaleKind scales, int64_t group_size, OffsetKind offsets,
-                                  int zero) {
-    Codec codec;
-    codec.scale_kind = scales;
-    codec.offset_kind = offsets;
-    codec.group_size = group_size;
-    if (offsets == OffsetKind::zero_point) {
-        codec.zero_bias = zero;
-    } else {
-        codec.affine_zero = zero;
-    }
-    return {name, affine(codec)};
-}
-
-inline SampleFormat table_format(const char* name, ScaleKind scales, int64_t group_size) {
-    constexpr float values[16] = {-8, -6.5, -5, -4, -3, -2, -1.5, -1, 0, .5, 1, 2, 3.5, 4, 5.5, 7};
-    Codec codec;
-    codec.value_kind = ValueKind::table;
-    codec.scale_kind = scales;
-    codec.group_size = group_size;
-    std::copy(values, values + 16, codec.values);
-    return {name, codec, scales == ScaleKind::nested ? 256 : 0};
-}
-
-inline SampleFormat e2m1_format(const char* name, ScaleKind scales, int64_t group_size, float tensor_scale = 1,
-                                bool divides = false) {
-    constexpr float values[16] = {0, .5, 1, 1.5, 2, 3, 4, 6, 0, -.5, -1, -1.5, -2, -3, -4, -6};
-    Codec codec;
-    codec.value_kind = ValueKind::e2m1;
-    codec.scale_kind = scales;
-    codec.group_size = group_size;
-    codec.tensor_scale = tensor_scale;
-    codec.tensor_scale_divides = divides;
-    std::copy(values, values + 16, codec.values);
-    return {name, codec};
-}
 
 class SampleWeight {
   public:
