@@ -31,19 +31,28 @@ Subject = tuple[str, Callable[[], Work], float, float]
 
 
 class Benchmark:
-    """`torch` and `stream` are None where there is no GPU: then our operations run alone."""
+    """`invariant` is a batch-invariant context on the stream of the other one. `torch` and `stream`
+    are None where there is no GPU: then our operations run alone."""
 
     def __init__(
-        self, context: Context, report: Report, out: Path, deadline: float, torch: Any, stream: Any
+        self,
+        context: Context,
+        invariant: Context,
+        report: Report,
+        out: Path,
+        deadline: float,
+        torch: Any,
+        stream: Any,
     ):
         self.context = context
+        self.invariant = invariant
         self.report = report
         self.out = out
         self.deadline = deadline
         self.torch = torch
         self.stream = stream
         self.sizes = GPU if report.real else REDUCED
-        self.clock: Clock = EventClock(torch, stream) if torch else HostClock(context)
+        self.clock: Clock = EventClock(torch, stream) if torch else HostClock(context, invariant)
 
     def run(self) -> None:
         if self.torch:
@@ -62,6 +71,7 @@ class Benchmark:
         main, others = weights.KINDS[: self.sizes.main], weights.KINDS[self.sizes.main :]
         for shape in self.sizes.shapes:
             self._products(f"matmul {_label(shape)}", shape, main)
+        self._invariance(first, main)
         self._adapters(first, main[0])
         self._products(f"matmul {_label(first)}, other formats", first, others)
         self._conversions(first)
@@ -79,6 +89,17 @@ class Benchmark:
         peers = self._peers(shape)
         for rows in self.sizes.rows:
             self._case(group, rows, self._matmul(ours, peers, rows))
+
+    def _invariance(self, shape: tuple[int, int], kinds: tuple[weights.Kind, ...]) -> None:
+        """What it costs that rows have the same bits in every batch."""
+        group = f"matmul {_label(shape)}, batch-invariant"
+        if self._late(group):
+            return
+        ours = [self._ours(shape, kind) for kind in kinds]
+        copies = self._copies(shape)
+        ours += [Ours(self.invariant, kind, shape, copies, ", invariant") for kind in kinds]
+        for rows in self.sizes.rows:
+            self._case(group, rows, self._matmul(ours, None, rows))
 
     def _adapters(self, shape: tuple[int, int], kind: weights.Kind) -> None:
         if self._late(f"adapters at {_label(shape)}"):
@@ -246,9 +267,12 @@ def main(arguments: list[str] | None = None) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     library = Library(options.library)
     stream = torch.cuda.Stream() if torch else None
-    with Context(library, kind, stream=stream.cuda_stream if stream else None) as context:
+    handle = stream.cuda_stream if stream else None
+    with Context(library, kind, stream=handle) as context, Context(
+        library, kind, stream=handle, batch_invariant=True
+    ) as invariant:
         report = Report(facts.collect(library, context, torch), real=kind == DeviceKind.CUDA)
-        Benchmark(context, report, options.out, deadline, torch, stream).run()
+        Benchmark(context, invariant, report, options.out, deadline, torch, stream).run()
     for line in report.largest_gaps(3):
         print(line)
     note = "" if report.real else f"; {options.device} device: not GPU timings"

@@ -180,10 +180,19 @@ class Context(_Handle):
     _destroy = "lk_context_destroy"
 
     def __init__(
-        self, library: Library, kind: DeviceKind, index: int = 0, stream: int | None = None
+        self,
+        library: Library,
+        kind: DeviceKind,
+        index: int = 0,
+        stream: int | None = None,
+        batch_invariant: bool = False,
     ):
         options = abi.ContextOptions(
-            abi_version=abi.ABI_VERSION, device_kind=kind, device_index=index, stream=stream
+            abi_version=abi.ABI_VERSION,
+            device_kind=kind,
+            device_index=index,
+            stream=stream,
+            batch_invariant=batch_invariant,
         )
         super().__init__(library, library.create("lk_context_create", byref(options)))
         self.kind = kind

@@ -20,9 +20,11 @@ _DISTINCT = 1 << 18
 class Ours:
     """`copies` weights of one shape and format, and adapters for each of them, on one context."""
 
-    def __init__(self, context: Context, kind: Kind, shape: tuple[int, int], copies: int):
+    def __init__(
+        self, context: Context, kind: Kind, shape: tuple[int, int], copies: int, note: str = ""
+    ):
         self.context = context
-        self.subject = f"{OURS} {kind.name}"
+        self.subject = f"{OURS} {kind.name}{note}"
         self.n, self.k = shape
         self.copies = copies
         self.rng = random.Random(1)

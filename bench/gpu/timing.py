@@ -29,15 +29,19 @@ class Clock(Protocol):
 class HostClock:
     """Wall clock: for devices that have no timer of their own."""
 
-    def __init__(self, context: Context):
-        self._context = context
+    def __init__(self, *contexts: Context):
+        self._contexts = contexts
 
     def time(self, enqueue: Callable[[], None]) -> float:
-        self._context.synchronize()
+        self._synchronize()
         start = time.perf_counter()
         enqueue()
-        self._context.synchronize()
+        self._synchronize()
         return time.perf_counter() - start
+
+    def _synchronize(self) -> None:
+        for context in self._contexts:
+            context.synchronize()
 
 
 class EventClock:
