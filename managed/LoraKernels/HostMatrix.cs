@@ -66,4 +66,18 @@ public sealed class HostMatrix
         ArgumentNullException.ThrowIfNull(values);
         return From<T>(values.AsSpan(), rows, columns);
     }
+
+    /// <summary>Rows [first, first + count), sharing the memory.</summary>
+    internal HostMatrix RowRange(long first, long count)
+    {
+        long bytes = Columns * DType.Size();
+        return first == 0 && count == Rows
+            ? this
+            : new HostMatrix(Data.Slice((int)(first * bytes), (int)(count * bytes)), count, Columns, DType);
+    }
+
+    /// <summary>Columns [first, first + count) of one row, sharing the memory.</summary>
+    internal HostMatrix ColumnRange(long first, long count) => first == 0 && count == Columns
+        ? this
+        : new HostMatrix(Data.Slice((int)(first * DType.Size()), (int)(count * DType.Size())), 1, count, DType);
 }

@@ -62,13 +62,20 @@ public sealed class LoraTable : IDisposable
 
     internal TableHandle Handle { get; }
 
+    /// <inheritdoc cref="Add(LoraAdapter, AdapterOptions, DeviceStream?)"/>
+    public LoadedAdapter Add(LoraAdapter adapter, DeviceStream? stream = null) =>
+        Add(adapter, AdapterOptions.None, stream);
+
     /// <summary>Copies an adapter to the device: all of it, or nothing when anything does not fit.</summary>
     /// <remarks>
     /// The base models are compared when both sides state one that is not blank: by the last part of their paths,
     /// ignoring case, so that "mistralai/Mistral-7B-v0.1" fits "/models/mistral-7b-v0.1". Name no base model where that
     /// is too strict.
     /// </remarks>
-    /// <param name="adapter">The adapter.</param>
+    /// <param name="adapter">
+    /// The adapter. It may name a fused layer instead of its slices: it is divided among them.
+    /// </param>
+    /// <param name="options">What the engine does itself.</param>
     /// <param name="stream">On which stream; null for the device's default one.</param>
     /// <returns>The adapter on the device; dispose it to remove it.</returns>
     /// <exception cref="AdapterMismatchException">
@@ -80,27 +87,28 @@ public sealed class LoraTable : IDisposable
     /// <exception cref="LoraKernelsException">
     /// <see cref="LoraKernelsStatus.OutOfMemory"/> or <see cref="LoraKernelsStatus.Busy"/>.
     /// </exception>
-    public unsafe LoadedAdapter Add(LoraAdapter adapter, DeviceStream? stream = null)
+    public unsafe LoadedAdapter Add(LoraAdapter adapter, AdapterOptions options, DeviceStream? stream = null)
     {
         ArgumentNullException.ThrowIfNull(adapter);
+        ArgumentNullException.ThrowIfNull(options);
         stream ??= Device.DefaultStream;
         stream.RequireSamePlace(Device, nameof(stream));
-        ModulePart[] parts = AdapterFit.Match(adapter, Names, BaseModel);
+        IReadOnlyList<FittedUpdate> updates = AdapterFit.Match(adapter, Names, BaseModel, options);
 
         using var context = new Lease(stream.Handle);
         using var table = new Lease(Handle);
         using var pinned = new PinnedMemory();
-        var factors = new lk_lora_factors[parts.Length];
-        for (int i = 0; i < parts.Length; i++)
+        var factors = new lk_lora_factors[updates.Count];
+        for (int i = 0; i < factors.Length; i++)
         {
             factors[i] = new lk_lora_factors
             {
                 struct_size = (uint)sizeof(lk_lora_factors),
-                module = parts[i].Module,
-                slice = parts[i].Slice,
-                scale = adapter.Factors[i].Scale,
-                a = pinned.PinMatrix(adapter.Factors[i].A),
-                b = pinned.PinMatrix(adapter.Factors[i].B),
+                module = updates[i].Part.Module,
+                slice = updates[i].Part.Slice,
+                scale = updates[i].Factors.Scale,
+                a = pinned.PinMatrix(updates[i].Factors.A),
+                b = pinned.PinMatrix(updates[i].B),
             };
         }
         long id;

@@ -23,31 +23,63 @@ internal static class PeftAdapterWriter
                 throw new ArgumentException($"the module {factors.Module} is updated twice", nameof(adapter));
         }
         if (settings.Count == 0) throw new ArgumentException("the adapter has no updates", nameof(adapter));
+        RequireEverywhere(adapter, "bias", factors => factors.Bias is not null);
+        RequireEverywhere(adapter, "magnitude", factors => factors.Magnitude is not null);
+        if (adapter.SavedModules.FirstOrDefault(module => settings.ContainsKey(module.Name)) is { } both)
+            throw new ArgumentException($"the module {both.Name} is updated and replaced", nameof(adapter));
 
         var usual = settings.Values.GroupBy(s => s).MaxBy(g => g.Count())!.Key;
         var patterns = Patterns(settings, usual);
         Directory.CreateDirectory(folder);
-        SafetensorsWriter.Write(Path.Combine(folder, PeftAdapter.WeightsName), adapter.Factors.SelectMany(Entries),
+        SafetensorsWriter.Write(Path.Combine(folder, PeftAdapter.WeightsName),
+            adapter.Factors.SelectMany(Entries).Concat(adapter.SavedModules.SelectMany(Entries)),
             new Dictionary<string, string> { ["format"] = "pt" });
         AtomicFile.Write(Path.Combine(folder, PeftConfig.FileName), stream => WriteConfig(
             stream, adapter, usual, patterns));
     }
 
-    private static IEnumerable<SafetensorsEntry> Entries(LoraFactors factors)
+    /// <summary>PEFT's fields <c>lora_bias</c> and <c>use_dora</c> hold for every linear of an adapter.</summary>
+    private static void RequireEverywhere(LoraAdapter adapter, string what, Func<LoraFactors, bool> has)
     {
-        yield return Entry(factors.Module + PeftAdapter.SuffixA, factors.A);
-        yield return Entry(factors.Module + PeftAdapter.SuffixB, factors.B);
+        LoraFactors? with = adapter.Factors.FirstOrDefault(has);
+        LoraFactors? without = adapter.Factors.FirstOrDefault(factors => !factors.IsEmbedding && !has(factors));
+        if (with is not null && (without is not null || with.IsEmbedding))
+        {
+            throw new ArgumentException(
+                $"{with.Module} has a {what}{(without is null ? "" : $", {without.Module} has none")}; in PEFT's files all "
+                + "linears of an adapter have one, or none, and embeddings none",
+                nameof(adapter));
+        }
     }
 
-    private static SafetensorsEntry Entry(string name, HostMatrix matrix) => new(
-        PeftAdapter.Prefix + name,
-        matrix.DType switch
-        {
-            DType.Float32 => TensorType.F32,
-            DType.Float16 => TensorType.F16,
-            _ => TensorType.BF16,
-        },
-        [matrix.Rows, matrix.Columns], matrix.Data);
+    private static IEnumerable<SafetensorsEntry> Entries(LoraFactors factors)
+    {
+        string name = PeftTensorName.Prefix + factors.Module;
+        yield return Matrix(name + (factors.IsEmbedding ? ".lora_embedding_A" : ".lora_A.weight"), factors.A);
+        yield return Matrix(name + (factors.IsEmbedding ? ".lora_embedding_B" : ".lora_B.weight"), factors.B);
+        if (factors.Bias is not null) yield return Vector(name + ".lora_B.bias", factors.Bias);
+        if (factors.Magnitude is not null) yield return Vector(name + ".lora_magnitude_vector", factors.Magnitude);
+    }
+
+    private static IEnumerable<SafetensorsEntry> Entries(SavedModule module)
+    {
+        string name = PeftTensorName.Prefix + module.Name;
+        yield return Matrix(name + ".weight", module.Weight);
+        if (module.Bias is not null) yield return Vector(name + ".bias", module.Bias);
+    }
+
+    private static SafetensorsEntry Matrix(string name, HostMatrix matrix) =>
+        new(name, TypeOf(matrix), [matrix.Rows, matrix.Columns], matrix.Data);
+
+    private static SafetensorsEntry Vector(string name, HostMatrix matrix) =>
+        new(name, TypeOf(matrix), [matrix.Columns], matrix.Data);
+
+    private static TensorType TypeOf(HostMatrix matrix) => matrix.DType switch
+    {
+        DType.Float32 => TensorType.F32,
+        DType.Float16 => TensorType.F16,
+        _ => TensorType.BF16,
+    };
 
     /// <summary>
     /// Patterns for the modules that differ from the usual. A name also matches other modules that end with it, so when
@@ -92,21 +124,27 @@ internal static class PeftAdapterWriter
         json.WriteNull("layers_pattern");
         json.WriteNull("layers_to_transform");
         WriteNumber(json, "lora_alpha", usual.Alpha);
+        json.WriteBoolean("lora_bias", adapter.Factors.Any(factors => factors.Bias is not null));
         json.WriteNumber("lora_dropout", 0.0);
-        json.WriteNull("modules_to_save");
+        WriteNames(json, "modules_to_save", adapter.SavedModules.Select(module => module.Name));
         json.WriteString("peft_type", "LORA");
         json.WriteNumber("r", usual.Rank);
         json.WriteStartObject("rank_pattern");
         foreach (var (module, setting) in patterns) json.WriteNumber(module, setting.Rank);
         json.WriteEndObject();
         json.WriteNull("revision");
-        json.WriteStartArray("target_modules");
-        foreach (var factors in adapter.Factors) json.WriteStringValue(factors.Module);
-        json.WriteEndArray();
+        WriteNames(json, "target_modules", adapter.Factors.Select(factors => factors.Module));
         json.WriteNull("task_type");
-        json.WriteBoolean("use_dora", false);
+        json.WriteBoolean("use_dora", adapter.Factors.Any(factors => factors.Magnitude is not null));
         json.WriteBoolean("use_rslora", false);
         json.WriteEndObject();
+    }
+
+    private static void WriteNames(Utf8JsonWriter json, string field, IEnumerable<string> names)
+    {
+        json.WriteStartArray(field);
+        foreach (string name in names) json.WriteStringValue(name);
+        json.WriteEndArray();
     }
 
     private static void WriteNumber(Utf8JsonWriter json, string name, double value)

@@ -21,6 +21,10 @@ internal sealed class PeftConfig
         "task_type", "inference_mode", "auto_mapping", "revision", "peft_version", "lora_dropout", "target_modules",
         "exclude_modules", "layers_to_transform", "layers_pattern", "megatron_config", "megatron_core", "loftq_config",
         "eva_config", "corda_config", "lora_ga_config", "runtime_config", "qalora_group_size", "ensure_weight_tying",
+        // A and B of a Conv1D are those of the linear with the same features; only the base's own weight lies transposed.
+        "fan_in_fan_out",
+        // What was saved is seen from the tensors.
+        "modules_to_save",
     ]);
 
     /// <summary>Initializations that leave the base model's weights as they are.</summary>
@@ -39,6 +43,12 @@ internal sealed class PeftConfig
     /// <summary><c>base_model_name_or_path</c>, or null.</summary>
     public string? BaseModel { get; private set; }
 
+    /// <summary>Whether B has a bias in every module (<c>lora_bias</c>).</summary>
+    public bool HasBias { get; private set; }
+
+    /// <summary>Whether every linear has a magnitude (<c>use_dora</c>).</summary>
+    public bool UsesDora { get; private set; }
+
     public static PeftConfig Read(string path)
     {
         using var json = JsonFile.Read(path, MaxBytes);
@@ -46,6 +56,8 @@ internal sealed class PeftConfig
         if (!json.RootElement.TryGetProperty("peft_type", out _))
             throw config.Error("peft_type", "is missing; expected 'LORA'");
         foreach (var field in json.RootElement.EnumerateObject()) config.ReadField(field.Name, field.Value);
+        if (config.HasBias && config.UsesDora)
+            throw config.Error("lora_bias", "is true with use_dora: true, which PEFT does not define");
         return config;
     }
 
@@ -95,8 +107,17 @@ internal sealed class PeftConfig
                 ReadPatterns(name, value, _alphas, Number);
                 break;
             case "use_rslora":
-                Require(name, value, value.ValueKind is JsonValueKind.True or JsonValueKind.False, "true or false");
-                _rankStabilized = value.ValueKind == JsonValueKind.True;
+                _rankStabilized = Flag(name, value);
+                break;
+            case "use_dora":
+                UsesDora = Flag(name, value);
+                break;
+            case "lora_bias":
+                HasBias = Flag(name, value);
+                break;
+            case "target_parameters":
+                Require(name, value, IsUnset(value), "none (updates of parameters inside a module, such as the experts of a "
+                    + "mixture, are not read; target the modules)");
                 break;
             case "bias":
                 Require(name, value, Is(value, "none"), "'none' (changed biases of the base are not read)");
@@ -142,6 +163,13 @@ internal sealed class PeftConfig
             throw new CheckpointException(_file, Subject(name, key), e.Message, e);
         }
         throw Error(Subject(name, key), $"is one of more than {MaxRegularExpressions} regular expressions; name modules plainly");
+    }
+
+    private bool Flag(string name, JsonElement value)
+    {
+        bool known = value.ValueKind is JsonValueKind.True or JsonValueKind.False or JsonValueKind.Null;
+        Require(name, value, known, "true or false");
+        return value.ValueKind == JsonValueKind.True;
     }
 
     private double Rank(string name, string? pattern, JsonElement value)

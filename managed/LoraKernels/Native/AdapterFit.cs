@@ -3,32 +3,101 @@ using LoraKernels.Interop;
 
 namespace LoraKernels.Native;
 
-/// <summary>Whether an adapter fits a table, in full.</summary>
-internal static class AdapterFit
+/// <summary>One of an adapter's updates, or the part of it that a slice of a fused layer has.</summary>
+/// <param name="Factors">The update.</param>
+/// <param name="Part">What it changes.</param>
+/// <param name="FirstRow">Of B, and of the vectors, where the part begins.</param>
+internal readonly record struct FittedUpdate(LoraFactors Factors, ModulePart Part, long FirstRow)
 {
-    /// <summary>The part of the table that each of the adapter's factors changes.</summary>
-    /// <exception cref="AdapterMismatchException">Lists everything that does not fit.</exception>
-    public static ModulePart[] Match(LoraAdapter adapter, ModuleNames names, string? baseModel)
-    {
-        var mismatches = new List<string>();
-        if (IsStated(adapter.BaseModel) && IsStated(baseModel) && !IsSameModel(adapter.BaseModel, baseModel))
-            mismatches.Add($"its base model is '{adapter.BaseModel}', the table's is '{baseModel}'");
+    public HostMatrix B => Factors.B.RowRange(FirstRow, Part.OutFeatures);
 
-        var parts = new ModulePart[adapter.Factors.Count];
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        for (int i = 0; i < parts.Length; i++)
+    public HostMatrix? Bias => Factors.Bias?.ColumnRange(FirstRow, Part.OutFeatures);
+
+    public HostMatrix? Magnitude => Factors.Magnitude?.ColumnRange(FirstRow, Part.OutFeatures);
+}
+
+/// <summary>Whether an adapter fits a table, in full.</summary>
+internal sealed class AdapterFit
+{
+    private readonly ModuleNames _names;
+    private readonly AdapterOptions _options;
+    private readonly List<string> _mismatches = [];
+    private readonly List<FittedUpdate> _updates = [];
+    private readonly HashSet<(int Module, int Slice)> _seen = [];
+
+    private AdapterFit(ModuleNames names, AdapterOptions options)
+    {
+        _names = names;
+        _options = options;
+    }
+
+    /// <summary>The parts of the table that the adapter changes.</summary>
+    /// <exception cref="AdapterMismatchException">Lists everything that does not fit.</exception>
+    public static IReadOnlyList<FittedUpdate> Match(
+        LoraAdapter adapter, ModuleNames names, string? baseModel, AdapterOptions options)
+    {
+        var fit = new AdapterFit(names, options);
+        if (IsStated(adapter.BaseModel) && IsStated(baseModel) && !IsSameModel(adapter.BaseModel, baseModel))
+            fit._mismatches.Add($"its base model is '{adapter.BaseModel}', the table's is '{baseModel}'");
+        foreach (LoraFactors factors in adapter.Factors)
+            fit.Match(factors);
+        foreach (SavedModule module in adapter.SavedModules)
+            fit.Match(module);
+        return fit._mismatches.Count == 0 ? fit._updates : throw new AdapterMismatchException(adapter.Name, fit._mismatches);
+    }
+
+    private void Match(LoraFactors factors)
+    {
+        if (_options.AppliedElsewhere.Contains(factors.Module))
+            return;
+        IReadOnlyList<(ModulePart Part, long FirstRow)> parts = _names.FindParts(factors.Module, out long outFeatures);
+        if (parts.Count == 0)
         {
-            LoraFactors factors = adapter.Factors[i];
-            if (!names.TryFindPart(factors.Module, out parts[i]))
-            {
-                mismatches.Add(names.ExplainUnknownPart(factors.Module));
-                continue;
-            }
-            if (!seen.Add(factors.Module))
-                mismatches.Add($"module '{factors.Module}' occurs more than once");
-            CheckShape(factors, parts[i], mismatches);
+            _mismatches.Add(_names.ExplainUnknownPart(factors.Module));
+            return;
         }
-        return mismatches.Count == 0 ? parts : throw new AdapterMismatchException(adapter.Name, mismatches);
+        foreach ((ModulePart part, long firstRow) in parts)
+        {
+            if (!_seen.Add((part.Module, part.Slice)))
+            {
+                _mismatches.Add($"module '{factors.Module}' occurs more than once");
+                break;
+            }
+        }
+        CheckShape(factors, parts[0].Part.InFeatures, outFeatures);
+        _updates.AddRange(parts.Select(part => new FittedUpdate(factors, part.Part, part.FirstRow)));
+    }
+
+    private void Match(SavedModule module)
+    {
+        if (_options.AppliedElsewhere.Contains(module.Name))
+            return;
+        _mismatches.Add(
+            $"module '{module.Name}' was trained in full, [{module.Weight.Rows}, {module.Weight.Columns}]; give it to the "
+            + $"layer and name it in {nameof(AdapterOptions)}.{nameof(AdapterOptions.AppliedElsewhere)}");
+    }
+
+    private void CheckShape(LoraFactors factors, long inFeatures, long outFeatures)
+    {
+        if (factors.A.Columns != inFeatures)
+        {
+            _mismatches.Add($"module '{factors.Module}' has {inFeatures} input features, the adapter's A "
+                + $"[{factors.A.Rows}, {factors.A.Columns}] has {factors.A.Columns}");
+        }
+        if (factors.B.Rows != outFeatures)
+        {
+            _mismatches.Add($"module '{factors.Module}' has {outFeatures} output features, the adapter's B "
+                + $"[{factors.B.Rows}, {factors.B.Columns}] has {factors.B.Rows}");
+        }
+        if (factors.Rank is < 1 or > NativeMethods.LK_LORA_MAX_RANK)
+        {
+            _mismatches.Add($"module '{factors.Module}' has rank {factors.Rank} in the adapter; allowed are 1 … "
+                + $"{NativeMethods.LK_LORA_MAX_RANK}");
+        }
+        if (factors.Bias is not null)
+            _mismatches.Add($"module '{factors.Module}' has a bias in the adapter, which a table cannot apply");
+        if (factors.Magnitude is not null)
+            _mismatches.Add($"module '{factors.Module}' has a DoRA magnitude in the adapter, which a table cannot apply");
     }
 
     /// <summary>Compares the last parts of two model paths, ignoring case.</summary>
@@ -37,25 +106,6 @@ internal static class AdapterFit
 
     // Training tools write an empty name where they know none.
     private static bool IsStated([NotNullWhen(true)] string? model) => !string.IsNullOrWhiteSpace(model);
-
-    private static void CheckShape(LoraFactors factors, ModulePart part, List<string> mismatches)
-    {
-        if (factors.A.Columns != part.InFeatures)
-        {
-            mismatches.Add($"module '{factors.Module}' has {part.InFeatures} input features, the adapter's A "
-                + $"[{factors.A.Rows}, {factors.A.Columns}] has {factors.A.Columns}");
-        }
-        if (factors.B.Rows != part.OutFeatures)
-        {
-            mismatches.Add($"module '{factors.Module}' has {part.OutFeatures} output features, the adapter's B "
-                + $"[{factors.B.Rows}, {factors.B.Columns}] has {factors.B.Rows}");
-        }
-        if (factors.Rank is < 1 or > NativeMethods.LK_LORA_MAX_RANK)
-        {
-            mismatches.Add($"module '{factors.Module}' has rank {factors.Rank} in the adapter; allowed are 1 … "
-                + $"{NativeMethods.LK_LORA_MAX_RANK}");
-        }
-    }
 
     private static ReadOnlySpan<char> LastPart(string path)
     {

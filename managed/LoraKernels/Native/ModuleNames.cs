@@ -43,7 +43,27 @@ internal sealed class ModuleNames
         _partsByName = partsByName.ToFrozenDictionary(StringComparer.Ordinal);
     }
 
-    public bool TryFindPart(string name, out ModulePart part) => _partsByName.TryGetValue(name, out part);
+    /// <summary>
+    /// What an adapter's name means: a part, or all slices of a fused layer where they are all of it, so that an adapter of
+    /// the fused layer is divided among them. Empty where it means nothing here.
+    /// </summary>
+    /// <param name="name">An adapter's name for a layer.</param>
+    /// <param name="outFeatures">Of the whole.</param>
+    public IReadOnlyList<(ModulePart Part, long FirstRow)> FindParts(string name, out long outFeatures)
+    {
+        if (_partsByName.TryGetValue(name, out ModulePart part))
+        {
+            outFeatures = part.OutFeatures;
+            return [(part, 0)];
+        }
+        outFeatures = 0;
+        if (!_modulesByName.TryGetValue(name, out int index)) return [];
+        LoraModule module = _modules[index];
+        outFeatures = module.OutFeatures;
+        if (module.Slices.Sum(slice => slice.Size) != outFeatures) return [];
+        return [.. module.Slices.Select((slice, s) =>
+            (new ModulePart(index, s, module.InFeatures, slice.Size), slice.Offset))];
+    }
 
     /// <summary>Why adapters cannot name this, with the name that was probably meant.</summary>
     public string ExplainUnknownPart(string name)
@@ -51,7 +71,7 @@ internal sealed class ModuleNames
         if (_modulesByName.TryGetValue(name, out int fused))
         {
             string parts = string.Join(", ", _modules[fused].Slices.Select(slice => $"'{slice.Name}'"));
-            return $"module '{name}' is fused; adapters name its slices: {parts}";
+            return $"module '{name}' is fused and has columns outside of its slices; adapters name the slices: {parts}";
         }
         // A prefix too many or too few is the usual cause.
         string[] similar = [.. _partsByName.Keys.Where(known =>

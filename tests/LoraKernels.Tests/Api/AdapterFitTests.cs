@@ -77,9 +77,29 @@ public sealed class AdapterFitTests
             Refusal(new LoraAdapter("fused", [fused])).Mismatches,
             Is.EqualTo(new[]
             {
-                $"module '{Sample.Fused}' is fused; adapters name its slices: '{Sample.Query}', '{Sample.Key}', "
-                    + $"'{Sample.Value}'",
+                $"module '{Sample.Fused}' is fused and has columns outside of its slices; adapters name the slices: "
+                    + $"'{Sample.Query}', '{Sample.Key}', '{Sample.Value}'",
             }));
+    }
+
+    [Test]
+    public void SavedModulesAreRefusedUnlessTheEngineAppliesThem()
+    {
+        HostMatrix head = HostMatrix.From(Sample.Values(6 * 4, 1), 6, 4);
+        var embedding = new LoraFactors(
+            "model.embed_tokens", HostMatrix.From(new float[2 * 6], 2, 6), HostMatrix.From(new float[4 * 2], 4, 2), 1);
+        var adapter = new LoraAdapter(
+            "full", [Sample.Factors(Sample.Plain, 4, Sample.InFeatures, Sample.OutFeatures), embedding],
+            savedModules: [new SavedModule("lm_head", head)]);
+
+        IReadOnlyList<string> mismatches = Refusal(adapter).Mismatches;
+        Assert.That(mismatches, Has.Count.EqualTo(2));
+        Assert.That(mismatches[0], Is.EqualTo("module 'model.embed_tokens' is not in the table"));
+        Assert.That(mismatches[1], Does.Contain("'lm_head' was trained in full, [6, 4]"));
+
+        using LoadedAdapter loaded = _table.Add(
+            adapter, new AdapterOptions { AppliedElsewhere = ["lm_head", "model.embed_tokens"] });
+        Assert.That(loaded.Id, Is.GreaterThan(0));
     }
 
     [TestCase("mistralai/Mistral-7B-v0.1")]

@@ -98,7 +98,8 @@ internal sealed class AdapterSet : IDisposable
         LoraAdapter own = new(
             adapter.Name,
             adapter.Factors.Where(factors => modules.Contains(factors.Module) || !weights.ContainsKey(factors.Module)),
-            adapter.BaseModel);
+            adapter.BaseModel,
+            adapter.SavedModules.Where(module => modules.Contains(module.Name)));
         try
         {
             long before = Table.Bytes;

@@ -5,12 +5,14 @@ namespace LoraKernels.Cli.Commands.Inspect;
 
 /// <summary>What <c>inspect --json</c> prints for a PEFT adapter.</summary>
 /// <param name="Kind">"adapter".</param>
+/// <param name="SavedModules">Layers that it replaces in full.</param>
 internal sealed record AdapterReport(
     string Kind,
     string Path,
     string Name,
     string? BaseModel,
     IReadOnlyList<InspectedModule> Modules,
+    IReadOnlyList<InspectedSavedModule> SavedModules,
     long Parameters,
     long Bytes)
 {
@@ -18,29 +20,48 @@ internal sealed record AdapterReport(
     {
         InspectedModule[] modules = [.. adapter.Factors.Select(static factors => new InspectedModule(
             factors.Module,
+            KindOf(factors),
             factors.Rank,
             factors.Scale,
             FormatNames.Of(factors.A.DType),
             factors.A.Columns,
             factors.B.Rows,
-            factors.A.Data.Length + factors.B.Data.Length))];
+            factors.Bytes))];
+        InspectedSavedModule[] saved = [.. adapter.SavedModules.Select(static module => new InspectedSavedModule(
+            module.Name, FormatNames.Of(module.Weight.DType), module.Weight.Rows, module.Weight.Columns,
+            module.Bias is not null, module.Bytes))];
         return new AdapterReport(
             "adapter",
             folder,
             adapter.Name,
             adapter.BaseModel,
             modules,
+            saved,
             modules.Sum(static module => module.Rank * (module.InFeatures + module.OutFeatures)),
             adapter.Bytes);
     }
+
+    private static string KindOf(LoraFactors factors) => factors switch
+    {
+        { IsEmbedding: true } => "embedding",
+        { Magnitude: not null } => "dora",
+        { Bias: not null } => "lora + bias",
+        _ => "lora",
+    };
 }
 
+/// <param name="Kind">"lora", "lora + bias", "dora" or "embedding".</param>
 /// <param name="Scale">What the update is multiplied by: alpha / rank, or alpha / sqrt(rank) for rsLoRA.</param>
 internal sealed record InspectedModule(
     string Name,
+    string Kind,
     long Rank,
     float Scale,
     [property: JsonPropertyName("dtype")] string DType,
     long InFeatures,
     long OutFeatures,
     long Bytes);
+
+/// <param name="Rows">Out features; of an embedding the vocabulary; 1 of a norm.</param>
+internal sealed record InspectedSavedModule(
+    string Name, [property: JsonPropertyName("dtype")] string DType, long Rows, long Columns, bool Bias, long Bytes);
