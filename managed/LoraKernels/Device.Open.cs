@@ -8,8 +8,17 @@ namespace LoraKernels;
 public sealed partial class Device
 {
     private const string AllowedNames =
-        "allowed are cpu, cpu:reference, cpu:portable, cuda and cuda:N with N = 0, 1, … " +
-        "(and emulated, emulated:N with the library of the emulated device)";
+        "allowed are cpu, cpu:reference, cpu:portable, cpu:avx2, cpu:avx512, cpu:avx512vnni, cuda and cuda:N with " +
+        "N = 0, 1, … (and emulated, emulated:N with the library of the emulated device)";
+
+    /// <summary>The paths that this processor runs, slowest first.</summary>
+    /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
+    public static IReadOnlyList<CpuIsa> CpuPaths =>
+        [.. Enum.GetValues<CpuIsa>().Where(static isa => isa != CpuIsa.Auto && CanOpen(isa))];
+
+    private static readonly Dictionary<string, CpuIsa> PathNames = Enum.GetValues<CpuIsa>()
+        .Where(static isa => isa != CpuIsa.Auto)
+        .ToDictionary(static isa => isa.ToString().ToUpperInvariant());
 
     /// <summary>The first CUDA device if there is one, else the CPU.</summary>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
@@ -20,8 +29,8 @@ public sealed partial class Device
 
     /// <summary>Opens a device by name.</summary>
     /// <param name="name">
-    /// <c>cpu</c> (the fastest path), <c>cpu:reference</c>, <c>cpu:portable</c>, <c>cuda</c> (the first) or
-    /// <c>cuda:1</c>; with the library of the emulated device also <c>emulated</c>. Upper case is as good.
+    /// <c>cpu</c> (the fastest path), <c>cpu:avx2</c> and so on with the names of <see cref="CpuIsa"/>, <c>cuda</c>
+    /// (the first) or <c>cuda:1</c>; with the library of the emulated device also <c>emulated</c>. Upper case is as good.
     /// </param>
     /// <param name="batchInvariant">
     /// True: no bit of a row of a result depends on how many other rows there are or on what they hold, at some cost in
@@ -135,8 +144,7 @@ public sealed partial class Device
         return (kind, detail) switch
         {
             ("CPU", null) => (DeviceKind.Cpu, 0, CpuIsa.Auto),
-            ("CPU", "REFERENCE") => (DeviceKind.Cpu, 0, CpuIsa.Reference),
-            ("CPU", "PORTABLE") => (DeviceKind.Cpu, 0, CpuIsa.Portable),
+            ("CPU", _) when PathNames.TryGetValue(detail!, out CpuIsa isa) => (DeviceKind.Cpu, 0, isa),
             ("EMULATED", null) => (DeviceKind.Emulated, 0, CpuIsa.Auto),
             ("CUDA", null) => (DeviceKind.Cuda, 0, CpuIsa.Auto),
             ("CUDA" or "EMULATED", _)
@@ -144,6 +152,19 @@ public sealed partial class Device
                 (kind == "CUDA" ? DeviceKind.Cuda : DeviceKind.Emulated, index, CpuIsa.Auto),
             _ => throw new ArgumentException($"'{name}' names no device; {AllowedNames}", nameof(name)),
         };
+    }
+
+    private static bool CanOpen(CpuIsa isa)
+    {
+        try
+        {
+            using Device device = OpenCpu(isa);
+            return true;
+        }
+        catch (LoraKernelsException exception) when (exception.Status == LoraKernelsStatus.Unsupported)
+        {
+            return false;
+        }
     }
 
     private static unsafe int Count(DeviceKind kind)

@@ -20,8 +20,8 @@ public enum DeviceKind
 public enum CpuIsa
 {
     /// <summary>
-    /// What the environment variable <c>LORAKERNELS_CPU</c> names (<c>reference</c> or <c>portable</c>) if it is set,
-    /// else the fastest path that this processor runs.
+    /// What the environment variable <c>LORAKERNELS_CPU</c> names (such as <c>avx2</c>) if it is set, else the fastest
+    /// path that this processor runs.
     /// </summary>
     Auto = 0,
 
@@ -30,4 +30,13 @@ public enum CpuIsa
 
     /// <summary>Blocked and threaded code for any processor that the library was compiled for.</summary>
     Portable = 2,
+
+    /// <summary>Vectors of 256 bits: AVX2, FMA and F16C.</summary>
+    Avx2 = 3,
+
+    /// <summary>Vectors of 512 bits: AVX-512 F, BW, VL and DQ.</summary>
+    Avx512 = 4,
+
+    /// <summary>The same with the integer dot products of AVX-512 VNNI.</summary>
+    Avx512Vnni = 5,
 }

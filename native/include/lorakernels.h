@@ -91,9 +91,12 @@ typedef enum lk_device_kind {
 
 /* Instruction set paths of the CPU backend. */
 typedef enum lk_cpu_isa {
-    LK_CPU_AUTO = 0,      /* LORAKERNELS_CPU=reference|portable if it is set, else the fastest this processor runs */
-    LK_CPU_REFERENCE = 1, /* scalar, one thread, obvious: the native oracle */
-    LK_CPU_PORTABLE = 2   /* blocked and threaded, for any processor the library was compiled for */
+    LK_CPU_AUTO = 0,        /* what LORAKERNELS_CPU names if it is set, else the fastest this processor runs */
+    LK_CPU_REFERENCE = 1,   /* "reference": scalar, one thread, obvious: the native oracle */
+    LK_CPU_PORTABLE = 2,    /* "portable": blocked and threaded, for any processor the library was compiled for */
+    LK_CPU_AVX2 = 3,        /* "avx2": the same in 256 bits, AVX2, FMA and F16C */
+    LK_CPU_AVX512 = 4,      /* "avx512": in 512 bits, AVX-512 F, BW, VL and DQ */
+    LK_CPU_AVX512_VNNI = 5  /* "avx512vnni": with integer dot products */
 } lk_cpu_isa;
 
 typedef struct lk_device_info {
@@ -103,7 +106,7 @@ typedef struct lk_device_info {
     int32_t compute_units; /* CPU: logical processors this process may use. Else multiprocessors */
     int64_t memory_bytes;  /* total memory of the device */
     char name[128];        /* UTF-8, NUL-terminated */
-    char isa[32];          /* CPU: the path that LK_CPU_AUTO takes ("portable"). Else the architecture: "sm_90" */
+    char isa[32];          /* CPU: the path that LK_CPU_AUTO takes ("avx2"). Else the architecture: "sm_90" */
 } lk_device_info;
 
 /* How many devices of a kind there are. 0 with LK_OK is an answer; lk_device_describe(kind, 0) then says why.

@@ -10,4 +10,7 @@ internal enum lk_cpu_isa
     LK_CPU_AUTO = 0,
     LK_CPU_REFERENCE = 1,
     LK_CPU_PORTABLE = 2,
+    LK_CPU_AVX2 = 3,
+    LK_CPU_AVX512 = 4,
+    LK_CPU_AVX512_VNNI = 5,
 }

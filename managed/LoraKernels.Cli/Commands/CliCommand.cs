@@ -40,8 +40,8 @@ internal abstract class CliCommand : Command
     /// <summary>The <c>--device</c> option, for the commands that compute.</summary>
     protected static Option<string?> DeviceOption() => new("--device")
     {
-        Description = "cpu, cpu:reference, cpu:portable, cuda or cuda:N; the best one there is if not given "
-            + "(emulated in builds from source: the CUDA kernels, checked, on the processor)",
+        Description = "cpu, cpu:PATH (reference, portable, avx2, avx512, avx512vnni), cuda or cuda:N; the best one "
+            + "there is if not given (emulated in builds from source: the CUDA kernels, checked, on the processor)",
         HelpName = "NAME",
     };
 

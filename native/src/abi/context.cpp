@@ -31,9 +31,9 @@ lk_status lk_context_create(const lk_context_options* options, lk_context** cont
             fail(LK_INVALID_ARGUMENT, "options.batch_invariant: is %u; allowed are 0 and 1", options->batch_invariant);
         }
         check_device_kind(options->device_kind, "options.device_kind");
-        if (raw(options->cpu_isa) < LK_CPU_AUTO || raw(options->cpu_isa) > LK_CPU_PORTABLE) {
-            fail(LK_INVALID_ARGUMENT, "options.cpu_isa: is %d; allowed are %d (auto) ... %d (portable)",
-                 raw(options->cpu_isa), LK_CPU_AUTO, LK_CPU_PORTABLE);
+        if (raw(options->cpu_isa) < LK_CPU_AUTO || raw(options->cpu_isa) > LK_CPU_AVX512_VNNI) {
+            fail(LK_INVALID_ARGUMENT, "options.cpu_isa: is %d; allowed are %d (auto) ... %d (avx512vnni)",
+                 raw(options->cpu_isa), LK_CPU_AUTO, LK_CPU_AVX512_VNNI);
         }
         check_allocator(options->allocator);
         *context_out = new lk_context(open_device(*options));

@@ -1,20 +1,35 @@
 #include "core/memory.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 
 #include "core/error.h"
 
 namespace lk {
+namespace {
+
+// Kernels that stream a weight lose 20 to 35 % of bandwidth to pages of 4 KiB.
+constexpr int64_t kHugePage = int64_t{2} << 20;
+
+void* allocate_host(void*, int64_t bytes, int64_t alignment) {
+    const int64_t whole_pages = bytes / kHugePage * kHugePage;
+    if (whole_pages != 0) alignment = std::max(alignment, kHugePage);
+    // Not aligned_alloc: that wants sizes rounded up, behind which a sanitizer would miss an overrun.
+    void* memory = nullptr;
+    if (posix_memalign(&memory, size_t(alignment), size_t(bytes)) != 0) return nullptr;
+    // Advice: where the system has no huge pages to give, all is as before.
+    if (whole_pages != 0) (void)madvise(memory, size_t(whole_pages), MADV_HUGEPAGE);
+    return memory;
+}
+
+}  // namespace
 
 lk_allocator default_allocator() {
     return {
         nullptr,
-        [](void*, int64_t bytes, int64_t alignment) -> void* {
-            // Not aligned_alloc: that wants sizes rounded up, behind which a sanitizer would miss an overrun.
-            void* memory = nullptr;
-            return posix_memalign(&memory, size_t(alignment), size_t(bytes)) == 0 ? memory : nullptr;
-        },
+        allocate_host,
         [](void*, void* memory, int64_t) { std::free(memory); },
     };
 }

@@ -19,7 +19,4 @@ struct Kernels {
     int64_t (*workspace_bytes)(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles);
 };
 
-extern const Kernels kReference;
-extern const Kernels kPortable;
-
 }  // namespace lk::cpu

@@ -14,20 +14,29 @@ namespace {
 
 constexpr auto always = [] { return true; };
 
-// Fastest first.
-const Kernels* const kPaths[] = {&kPortable, &kReference};
-
-std::string names() {
-    std::string list;
-    for (const Kernels* path : kPaths) {
-        if (path->supported()) list += (list.empty() ? "" : ", ") + std::string(path->name);
-    }
-    return list;
+// The operations of a path by its kernels.
+template <const Path& kPath>
+constexpr Kernels blocked_path(lk_cpu_isa isa, const char* name, bool (*supported)()) {
+    return {
+        .isa = isa,
+        .name = name,
+        .supported = supported,
+        .dequantize = portable::dequantize,
+        .linear = [](const LinearArguments& a, Workspace& w) { blocked::linear(kPath, a, w); },
+        .shrink = [](const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,
+                     Workspace& w) { blocked::shrink(kPath, x, plan, module, s, w); },
+        .expand = [](const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y,
+                     Workspace& w) { blocked::expand(kPath, s, plan, module, y, w); },
+        .apply = [](const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& y,
+                    Workspace& w) { blocked::apply(kPath, x, plan, module, y, w); },
+        .workspace_bytes =
+            [](int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) {
+                return blocked::workspace_bytes(kPath, rows, in_features, entries, rank_tiles);
+            },
+    };
 }
 
-}  // namespace
-
-const Kernels kReference = {
+constexpr Kernels kReference = {
     .isa = LK_CPU_REFERENCE,
     .name = "reference",
     .supported = always,
@@ -38,18 +47,43 @@ const Kernels kReference = {
     .apply = reference::apply,
     .workspace_bytes = reference::workspace_bytes,
 };
+constexpr Kernels kPortable = blocked_path<kPortablePath>(LK_CPU_PORTABLE, "portable", always);
 
-const Kernels kPortable = {
-    .isa = LK_CPU_PORTABLE,
-    .name = "portable",
-    .supported = always,
-    .dequantize = portable::dequantize,
-    .linear = portable::linear,
-    .shrink = portable::shrink,
-    .expand = portable::expand,
-    .apply = portable::apply,
-    .workspace_bytes = portable::workspace_bytes,
+#if defined(__x86_64__)
+// What the compiler was allowed for each path (native/CMakeLists.txt).
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+bool has_avx512_vnni() {
+    return has_avx512() && __builtin_cpu_supports("avx512vnni");
+}
+
+constexpr Kernels kAvx2 = blocked_path<kAvx2Path>(LK_CPU_AVX2, "avx2", has_avx2);
+constexpr Kernels kAvx512 = blocked_path<kAvx512Path>(LK_CPU_AVX512, "avx512", has_avx512);
+constexpr Kernels kAvx512Vnni = blocked_path<kAvx512VnniPath>(LK_CPU_AVX512_VNNI, "avx512vnni", has_avx512_vnni);
+#endif
+
+// Fastest first.
+constexpr const Kernels* kPaths[] = {
+#if defined(__x86_64__)
+    &kAvx512Vnni, &kAvx512,    &kAvx2,
+#endif
+    &kPortable,   &kReference,
 };
+
+std::string names() {
+    std::string list;
+    for (const Kernels* path : kPaths) {
+        if (path->supported()) list += (list.empty() ? "" : ", ") + std::string(path->name);
+    }
+    return list;
+}
+
+}  // namespace
 
 const Kernels& choose_path(lk_cpu_isa isa) {
     const char* name = isa == LK_CPU_AUTO ? std::getenv("LORAKERNELS_CPU") : nullptr;

@@ -1,7 +1,7 @@
 // y = x * W^T + adapters + bias in one pass, rounded once; matmul is linear without adapters.
 #pragma once
 
-#include "core/backend.h"
+#include "linear/path.h"
 #include "lora/reference.h"
 
 namespace lk::cpu {
@@ -15,9 +15,10 @@ void linear(const LinearArguments& arguments, Workspace& workspace);
 int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles);
 }  // namespace reference
 
-namespace portable {
-void linear(const LinearArguments& arguments, Workspace& workspace);
-int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles);
-}  // namespace portable
+// Threaded, in blocks that the path's kernels compute.
+namespace blocked {
+void linear(const Path& path, const LinearArguments& arguments, Workspace& workspace);
+int64_t workspace_bytes(const Path& path, int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles);
+}  // namespace blocked
 
 }  // namespace lk::cpu

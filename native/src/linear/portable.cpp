@@ -1,95 +1,73 @@
-// How the portable path computes
-//   1. a chunk of rows of x becomes fp32, padded with zeros to whole steps;
-//   2. shrink: the chunk's entries, grouped by adapter, one rank tile an item;
-//   3. a panel of 32 columns an item: each block of 128 k of W is decoded once into the cache and multiplied with every
-//      row of the chunk, then the rows' adapters and the bias are added and the result is rounded.
-// No sum depends on how rows, panels or threads are divided.
-#include "lora/portable.h"
+// The path for any processor the library was compiled for: blocks of 128 k of W are decoded to fp32 and multiplied with
+// every row.
+#include "core/dtype.h"
+#include "linear/path.h"
+#include "lora/descriptor.h"
+#include "packing/decode_portable.h"
+#include "platform/cpu/dot_portable.h"
 
-#include "linear/linear.h"
-
-namespace lk::cpu::portable {
+namespace lk::cpu {
 namespace {
 
-struct Chunk {
-    const LinearArguments& arguments;
-    const LoraModule* module;  // NULL without adapters
-    const Scratch& scratch;
-    int64_t first_row;
-    int64_t rows;
-
-    // Rows [begin, end) of the chunk, one panel.
-    void compute_panel(const ValueTable& table, int64_t panel, int64_t begin, int64_t end) const {
-        const int64_t column = panel * PanelLayout::kColumns;
-        const int64_t columns = std::min(PanelLayout::kColumns, arguments.y.columns - column);
-        alignas(64) float totals[kChunkRows][PanelLayout::kColumns];
-        std::fill_n(totals[0], (end - begin) * PanelLayout::kColumns, 0.0f);
-        add_product(arguments.weight, table, panel, scratch.x + begin * padded_depth(arguments.x.columns), end - begin,
-                    totals);
-        float bias[PanelLayout::kColumns];
-        if (arguments.bias != nullptr) read_row(*arguments.bias, 0, column, columns, bias);
-        for (int64_t r = begin; r < end; ++r) {
-            float* const total = totals[r - begin];
-            if (module != nullptr) {
-                expand_row(*arguments.plan, *module, scratch.intermediate, first_row + r, column, columns, total);
-            }
-            if (arguments.bias != nullptr) {
-                for (int64_t c = 0; c < columns; ++c) total[c] += bias[c];
-            }
-            if (!all_finite(total, columns)) undo_overflow(r, column, columns, total);
-            write_row(arguments.y, first_row + r, column, columns, total);
-        }
+void add_product(const lk_weight& weight, Compute, int64_t panel, const PreparedRows& x, int64_t begin, int64_t rows,
+                 float (*totals)[PanelLayout::kColumns]) {
+    DecodedBlock block;
+    const ValueTable table(weight.codec.values);
+    const float* x_rows[kChunkRows];
+    const int64_t in_features = weight.layout.in_features;
+    const int64_t stride = padded_depth(in_features);
+    for (int64_t first_k = 0; first_k < in_features; first_k += kBlockDepth) {
+        const int64_t depth = std::min(kBlockDepth, in_features - first_k);
+        decode_block(weight, table, panel, first_k, depth, block);
+        for (int64_t r = 0; r < rows; ++r) x_rows[r] = x.x + (begin + r) * stride + first_k;
+        dot_block(x_rows, rows, block.values[0], round_up(weight.layout.columns(panel), 4), kBlockDepth,
+                  round_up(depth, PanelLayout::kStepDepth), totals[0], PanelLayout::kColumns);
     }
+}
 
-    // fp32 sums of large finite numbers can reach both infinities and cancel to NaN where the exact sum is a number.
-    // Where the inputs are finite, such results are computed again in double precision.
-    void undo_overflow(int64_t r, int64_t column, int64_t columns, float* total) const {
-        const int64_t row = first_row + r;
-        const int64_t in_features = arguments.x.columns;
-        if (!all_finite(scratch.x + r * padded_depth(in_features), in_features)) return;
-        if (module != nullptr && !arguments.plan->adapters_are_finite(row, *module)) return;
-        double exact[PanelLayout::kColumns];
-        reference::compute_columns(arguments, row, {column, columns}, exact);
-        for (int64_t c = 0; c < columns; ++c) {
-            if (!std::isfinite(total[c])) total[c] = static_cast<float>(exact[c]);
+template <class T>
+void shrink(const T* tile, int64_t in_features, const float* const* x_rows, float* const* out, int64_t entries) {
+    alignas(64) float block[kRankTile][kBlockDepth];
+    alignas(64) float totals[kEntriesAtOnce * kRankTile] = {};
+    const float* x[kEntriesAtOnce];
+    for (int64_t first_k = 0; first_k < in_features; first_k += kBlockDepth) {
+        const int64_t depth = std::min(kBlockDepth, in_features - first_k);
+        const int64_t padded = round_up(depth, 4);
+        for (int64_t r = 0; r < kRankTile; ++r) {
+            const T* source = tile + r * in_features + first_k;
+            for (int64_t k = 0; k < depth; ++k) block[r][k] = to_float(source[k]);
+            std::fill(block[r] + depth, block[r] + padded, 0.0f);
         }
+        for (int64_t e = 0; e < entries; ++e) x[e] = x_rows[e] + first_k;
+        dot_block(x, entries, block[0], kRankTile, kBlockDepth, padded, totals, kRankTile);
     }
+    for (int64_t e = 0; e < entries; ++e) std::copy_n(totals + e * kRankTile, kRankTile, out[e]);
+}
 
-    void compute() const {
-        widen_rows(arguments.x, first_row, rows, scratch.x);
-        if (module != nullptr) {
-            shrink_rows(*arguments.plan, *module, scratch.intermediate, scratch.x, first_row, rows);
+void shrink_tile(const void* tile, lk_dtype dtype, int64_t in_features, const float* const* x_rows, float* const* out,
+                 int64_t entries) {
+    with_dtype(dtype, [&]<class T>(T*) { shrink(static_cast<const T*>(tile), in_features, x_rows, out, entries); });
+}
+
+void expand_tile(const void* rows, lk_dtype dtype, int64_t out_features, const float* values, int64_t ranks,
+                 int64_t columns, float* sums) {
+    with_dtype(dtype, [&]<class T>(T*) {
+        for (int64_t r = 0; r < ranks; ++r) {
+            const T* b = static_cast<const T*>(rows) + r * out_features;
+            for (int64_t c = 0; c < columns; ++c) sums[c] += values[r] * to_float(b[c]);
         }
-        // From here on x is only multiplied by W.
-        const lk_weight& weight = arguments.weight;
-        if (!weight.in_order) gather_rows(arguments.x, first_row, rows, weight.order(), scratch.x);
-        // Rows of one item: all, so that W is decoded once, unless there are too few panels to keep the threads busy.
-        const int64_t panels = weight.layout.panels();
-        const int64_t wanted_items = int64_t(ThreadPool::shared().thread_count()) * 4;
-        const int64_t pieces = std::clamp<int64_t>(divide_up(wanted_items, panels), 1, divide_up(rows, 8));
-        const int64_t rows_of_item = divide_up(rows, pieces);
-        const ValueTable table(weight.codec.values);
-        ThreadPool::shared().parallel_for(panels * pieces, [&](int64_t item) {
-            const int64_t begin = item % pieces * rows_of_item;
-            const int64_t end = std::min(rows, begin + rows_of_item);
-            if (begin < end) compute_panel(table, item / pieces, begin, end);
-        });
-    }
-};
+    });
+}
 
 }  // namespace
 
-void linear(const LinearArguments& arguments, Workspace& workspace) {
-    const BatchPlan* plan = arguments.plan;
-    const LoraModule* module = plan == nullptr ? nullptr : &plan->table->module(arguments.module);
-    Scratch scratch = Scratch::reserve(workspace, arguments.x.rows, arguments.x.columns, plan, module);
-    for (int64_t first = 0; first < arguments.x.rows; first += kChunkRows) {
-        Chunk{arguments, module, scratch, first, std::min(kChunkRows, arguments.x.rows - first)}.compute();
-    }
-}
+const Path kPortablePath = {
+    .takes_straddling_groups = true,
+    .prepared_row_bytes = [](int64_t) { return int64_t(0); },
+    .prepare = [](const lk_weight&, Compute, const float*, int64_t, int64_t, uint8_t*) {},
+    .add_product = add_product,
+    .shrink_tile = shrink_tile,
+    .expand_tile = expand_tile,
+};
 
-int64_t workspace_bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t rank_tiles) {
-    return Scratch::bytes(rows, in_features, entries, rank_tiles);
-}
-
-}  // namespace lk::cpu::portable
+}  // namespace lk::cpu

@@ -9,6 +9,9 @@ public sealed class DeviceTests
     [TestCase("cpu", DeviceKind.Cpu, 0, CpuIsa.Auto)]
     [TestCase("CPU:Reference", DeviceKind.Cpu, 0, CpuIsa.Reference)]
     [TestCase("cpu:portable", DeviceKind.Cpu, 0, CpuIsa.Portable)]
+    [TestCase("cpu:avx2", DeviceKind.Cpu, 0, CpuIsa.Avx2)]
+    [TestCase("CPU:AVX512", DeviceKind.Cpu, 0, CpuIsa.Avx512)]
+    [TestCase("cpu:avx512vnni", DeviceKind.Cpu, 0, CpuIsa.Avx512Vnni)]
     [TestCase("cuda", DeviceKind.Cuda, 0, CpuIsa.Auto)]
     [TestCase("cuda:12", DeviceKind.Cuda, 12, CpuIsa.Auto)]
     [TestCase("emulated", DeviceKind.Emulated, 0, CpuIsa.Auto)]
@@ -19,7 +22,7 @@ public sealed class DeviceTests
     [TestCase("")]
     [TestCase("gpu")]
     [TestCase("cpu:")]
-    [TestCase("cpu:avx2")]
+    [TestCase("cpu:avx10")]
     [TestCase("cpu:0")]
     [TestCase("cuda:")]
     [TestCase("cuda:-1")]
@@ -32,7 +35,7 @@ public sealed class DeviceTests
         Assert.That(
             () => Device.Open(name),
             Throws.ArgumentException.With.Message.Contains($"'{name}'")
-                .And.Message.Contains("cpu, cpu:reference, cpu:portable, cuda and cuda:N"));
+                .And.Message.Contains("cpu, cpu:reference, cpu:portable, cpu:avx2, "));
 
     [TestCase("cpu:reference", "reference")]
     [TestCase("cpu:portable", "portable")]
@@ -47,6 +50,18 @@ public sealed class DeviceTests
         Assert.That(device.Info.MemoryBytes, Is.GreaterThan(0));
         Assert.That(device.ToString(), Is.EqualTo(name));
         Assert.That(device.DefaultStream.Device, Is.SameAs(device));
+    }
+
+    [Test]
+    public void EveryPathOfThisProcessorOpensByItsName()
+    {
+        Assert.That(Device.CpuPaths, Does.Contain(CpuIsa.Reference).And.Contain(CpuIsa.Portable));
+        foreach (CpuIsa path in Device.CpuPaths)
+        {
+            string name = path.ToString().ToLowerInvariant();
+            using Device device = Device.Open($"cpu:{name}");
+            Assert.That(device.Info.Isa, Is.EqualTo(name));
+        }
     }
 
     [Test]

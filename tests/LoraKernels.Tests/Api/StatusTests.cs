@@ -36,6 +36,9 @@ public sealed class StatusTests
         Assert.That((int)DeviceKind.Emulated, Is.EqualTo((int)lk_device_kind.LK_DEVICE_EMULATED));
         Assert.That((int)CpuIsa.Reference, Is.EqualTo((int)lk_cpu_isa.LK_CPU_REFERENCE));
         Assert.That((int)CpuIsa.Portable, Is.EqualTo((int)lk_cpu_isa.LK_CPU_PORTABLE));
+        Assert.That((int)CpuIsa.Avx2, Is.EqualTo((int)lk_cpu_isa.LK_CPU_AVX2));
+        Assert.That((int)CpuIsa.Avx512, Is.EqualTo((int)lk_cpu_isa.LK_CPU_AVX512));
+        Assert.That((int)CpuIsa.Avx512Vnni, Is.EqualTo((int)lk_cpu_isa.LK_CPU_AVX512_VNNI));
         Assert.That((int)DType.Float32, Is.EqualTo((int)lk_dtype.LK_DTYPE_F32));
         Assert.That((int)DType.Float16, Is.EqualTo((int)lk_dtype.LK_DTYPE_F16));
         Assert.That((int)DType.BFloat16, Is.EqualTo((int)lk_dtype.LK_DTYPE_BF16));

@@ -4,5 +4,8 @@ namespace LoraKernels.Tests.Operations;
 internal static class TestDevices
 {
     public static IReadOnlyList<string> Names =>
-        ["cpu:reference", "cpu:portable", .. Device.Enumerate(DeviceKind.Cuda).Select(info => $"cuda:{info.Index}")];
+    [
+        .. Device.CpuPaths.Select(path => $"cpu:{path.ToString().ToLowerInvariant()}"),
+        .. Device.Enumerate(DeviceKind.Cuda).Select(info => $"cuda:{info.Index}"),
+    ];
 }

@@ -68,6 +68,17 @@ inline Context make_context(lk_cpu_isa isa = LK_CPU_AUTO) {
     return context;
 }
 
+// All paths but the reference that this processor runs.
+inline std::vector<lk_cpu_isa> fast_paths() {
+    std::vector<lk_cpu_isa> paths;
+    for (int isa = LK_CPU_PORTABLE; isa <= LK_CPU_AVX512_VNNI; ++isa) {
+        const lk_context_options options = context_options(static_cast<lk_cpu_isa>(isa));
+        Context context;
+        if (lk_context_create(&options, context.out()) == LK_OK) paths.push_back(options.cpu_isa);
+    }
+    return paths;
+}
+
 // A dense matrix of fp32 with its view.
 struct Matrix {
     Matrix(int64_t row_count, int64_t column_count)

@@ -1,68 +1,61 @@
-// Shrink and expand on the portable path. The operations of their own are in portable.cpp; linear/portable.cpp puts the
-// pieces here together with the base.
+// Shrink and expand in rank tiles, which a path computes (linear/path.h). The operations of their own are in
+// lora/blocked.cpp; linear/blocked.cpp puts the pieces here together with the base.
 #pragma once
 
 #include <algorithm>
 
+#include "core/matrix.h"
+#include "linear/path.h"
 #include "lora/intermediate.h"
-#include "matmul/portable.h"
+#include "platform/cpu/thread_pool.h"
 
 namespace lk::cpu {
 namespace {
 
-constexpr int64_t kEntriesAtOnce = 64;
+// Rows of x to fp32, padded_depth(columns) apart.
+inline void widen_rows(const lk_matrix& x, int64_t first_row, int64_t rows, float* out) {
+    const int64_t stride = padded_depth(x.columns);
+    ThreadPool::shared().parallel_for(rows, [&](int64_t r) {
+        read_row(x, first_row + r, 0, x.columns, out + r * stride);
+        std::fill(out + r * stride + x.columns, out + (r + 1) * stride, 0.0f);
+    });
+}
 
-// What an operation needs of the workspace: a chunk of x in fp32, and shrink's result.
+// What an operation needs of the workspace: a chunk of x in fp32, the same as the path prepares it, and shrink's
+// result.
 struct Scratch {
     float* x;
+    uint8_t* prepared;
     Intermediate intermediate;
 
-    Scratch(Carver& carver, int64_t rows, int64_t in_features, int64_t entries, int64_t tiles) {
-        x = carver.take<float>(std::min(rows, kChunkRows) * padded_depth(in_features));
+    Scratch(Carver& carver, const Path& path, int64_t rows, int64_t in_features, int64_t entries, int64_t tiles) {
+        const int64_t chunk_rows = std::min(rows, kChunkRows);
+        x = carver.take<float>(chunk_rows * padded_depth(in_features));
+        prepared = carver.take<uint8_t>(chunk_rows * path.prepared_row_bytes(in_features));
         intermediate = Intermediate::place(carver, entries, tiles);
     }
 
-    static int64_t bytes(int64_t rows, int64_t in_features, int64_t entries, int64_t tiles) {
+    static int64_t bytes(const Path& path, int64_t rows, int64_t in_features, int64_t entries, int64_t tiles) {
         Carver measure(nullptr);
-        (void)Scratch(measure, rows, in_features, entries, tiles);
+        (void)Scratch(measure, path, rows, in_features, entries, tiles);
         return measure.used();
     }
 
     // plan and module are NULL without adapters.
-    static Scratch reserve(Workspace& workspace, int64_t rows, int64_t in_features, const BatchPlan* plan,
-                           const LoraModule* module) {
+    static Scratch reserve(Workspace& workspace, const Path& path, int64_t rows, int64_t in_features,
+                           const BatchPlan* plan, const LoraModule* module) {
         const int64_t entries = plan == nullptr ? 0 : plan->entries();
         const int64_t tiles = plan == nullptr ? 0 : tiles_of(*plan);
-        Carver carver(workspace.reserve(bytes(rows, in_features, entries, tiles)));
-        Scratch scratch(carver, rows, in_features, entries, tiles);
+        Carver carver(workspace.reserve(bytes(path, rows, in_features, entries, tiles)));
+        Scratch scratch(carver, path, rows, in_features, entries, tiles);
         if (plan != nullptr) scratch.intermediate.set_offsets(*plan, *module);
         return scratch;
     }
 };
 
-// A run of entries of one adapter times one rank tile of A: 8 values an entry.
-template <class T>
-void shrink_tile(const T* tile, int64_t in_features, const float* const* x_rows, float* const* out, int64_t count) {
-    alignas(64) float block[kRankTile][kBlockDepth];
-    alignas(64) float totals[kEntriesAtOnce * kRankTile] = {};
-    const float* x[kEntriesAtOnce];
-    for (int64_t first_k = 0; first_k < in_features; first_k += kBlockDepth) {
-        const int64_t depth = std::min(kBlockDepth, in_features - first_k);
-        const int64_t padded = round_up(depth, 4);
-        for (int64_t r = 0; r < kRankTile; ++r) {
-            const T* source = tile + r * in_features + first_k;
-            for (int64_t k = 0; k < depth; ++k) block[r][k] = to_float(source[k]);
-            std::fill(block[r] + depth, block[r] + padded, 0.0f);
-        }
-        for (int64_t e = 0; e < count; ++e) x[e] = x_rows[e] + first_k;
-        dot_block(x, count, block[0], kRankTile, kBlockDepth, padded, totals, kRankTile);
-    }
-    for (int64_t e = 0; e < count; ++e) std::copy_n(totals + e * kRankTile, kRankTile, out[e]);
-}
-
 // Fills the intermediate of the entries of rows [first_row, first_row + rows), which are given widened.
-inline void shrink_rows(const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate,
-                        const float* x, int64_t first_row, int64_t rows) {
+inline void shrink_rows(const Path& path, const BatchPlan& plan, const LoraModule& module,
+                        const Intermediate& intermediate, const float* x, int64_t first_row, int64_t rows) {
     const int64_t x_stride = padded_depth(module.in_features);
     const int64_t first_entry = plan.row_offsets[size_t(first_row)];
     const int64_t end_entry = plan.row_offsets[size_t(first_row + rows)];
@@ -98,28 +91,26 @@ inline void shrink_rows(const BatchPlan& plan, const LoraModule& module, const I
                 x_rows[i] = x + (plan.row_of_entry[size_t(*entry)] - first_row) * x_stride;
                 out[i] = intermediate.values + intermediate.offsets[*entry] + place;
             }
-            with_dtype(factors->a_dtype, [&]<class T>(T*) {
-                shrink_tile(static_cast<const T*>(factors->a_tiles[size_t(tile)]), factors->in_features, x_rows, out,
-                            count);
-            });
+            path.shrink_tile(factors->a_tiles[size_t(tile)], factors->a_dtype, factors->in_features, x_rows, out,
+                             count);
         }
     });
 }
 
 // sums[0 ... count) += values . B[:, column ... column + count) over a slice's ranks.
-template <class T>
-void expand_slice(const LoraFactors& factors, const float* values, int64_t column, int64_t count, float* sums) {
-    for (int64_t r = 0; r < factors.rank; ++r) {
-        const T* b = static_cast<const T*>(factors.b_tiles[size_t(r / kRankTile)]) +
-                     r % kRankTile * factors.out_features + column;
-        for (int64_t c = 0; c < count; ++c) sums[c] += values[r] * to_float(b[c]);
+inline void expand_slice(const Path& path, const LoraFactors& factors, const float* values, int64_t column,
+                         int64_t count, float* sums) {
+    for (int64_t first = 0; first < factors.rank; first += kRankTile) {
+        const auto* tile = static_cast<const char*>(factors.b_tiles[size_t(first / kRankTile)]);
+        path.expand_tile(tile + column * size_of(factors.b_dtype), factors.b_dtype, factors.out_features,
+                         values + first, std::min(kRankTile, factors.rank - first), count, sums);
     }
 }
 
 // totals[0 ... count) += a row's adapters, in the order of its entries, for the module's columns from `column` on;
 // count <= PanelLayout::kColumns.
-inline void expand_row(const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate, int64_t row,
-                       int64_t column, int64_t count, float* totals) {
+inline void expand_row(const Path& path, const BatchPlan& plan, const LoraModule& module,
+                       const Intermediate& intermediate, int64_t row, int64_t column, int64_t count, float* totals) {
     for (int64_t e = plan.row_offsets[size_t(row)]; e < plan.row_offsets[size_t(row) + 1]; ++e) {
         const Adapter* adapter = plan.adapter_of(e);
         if (adapter == nullptr) continue;
@@ -129,9 +120,7 @@ inline void expand_row(const BatchPlan& plan, const LoraModule& module, const In
                             const int64_t end = std::min(column + count, slice.offset + slice.size);
                             if (begin >= end) return;
                             float sums[PanelLayout::kColumns] = {};
-                            with_dtype(factors.b_dtype, [&]<class T>(T*) {
-                                expand_slice<T>(factors, values, begin - slice.offset, end - begin, sums);
-                            });
+                            expand_slice(path, factors, values, begin - slice.offset, end - begin, sums);
                             const float scale = plan.weights[size_t(e)] * factors.scale;
                             for (int64_t c = begin; c < end; ++c) totals[c - column] += scale * sums[c - begin];
                         });

@@ -1,9 +1,9 @@
-#include "lora/portable.h"
+#include "lora/blocked.h"
 
 #include "lora/lora.h"
 #include "lora/reference.h"
 
-namespace lk::cpu::portable {
+namespace lk::cpu::blocked {
 namespace {
 
 bool row_is_finite(const lk_matrix& matrix, int64_t row) {
@@ -15,10 +15,11 @@ bool row_is_finite(const lk_matrix& matrix, int64_t row) {
 
 // y += the adapters of rows [first_row, first_row + rows). Rows without an adapter are not touched.
 // Where fp32 overflowed, is_finite(row) tells whether the inputs were finite; then add_exactly(row, columns, totals)
-// computes in double precision (see linear/portable.cpp).
+// computes in double precision (see linear/blocked.cpp).
 template <class IsFinite, class AddExactly>
-void expand_rows(const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate, int64_t first_row,
-                 int64_t rows, const lk_matrix& y, const IsFinite& is_finite, const AddExactly& add_exactly) {
+void expand_rows(const Path& path, const BatchPlan& plan, const LoraModule& module, const Intermediate& intermediate,
+                 int64_t first_row, int64_t rows, const lk_matrix& y, const IsFinite& is_finite,
+                 const AddExactly& add_exactly) {
     const int64_t panels = divide_up(y.columns, PanelLayout::kColumns);
     ThreadPool::shared().parallel_for(rows * panels, [&](int64_t item) {
         const int64_t row = first_row + item / panels;
@@ -28,7 +29,7 @@ void expand_rows(const BatchPlan& plan, const LoraModule& module, const Intermed
         float before[PanelLayout::kColumns], totals[PanelLayout::kColumns];
         read_row(y, row, column, columns, before);
         std::copy_n(before, columns, totals);
-        expand_row(plan, module, intermediate, row, column, columns, totals);
+        expand_row(path, plan, module, intermediate, row, column, columns, totals);
         if (!all_finite(totals, columns) && all_finite(before, columns) && plan.adapters_are_finite(row, module) &&
             is_finite(row)) {
             double exact[PanelLayout::kColumns];
@@ -55,13 +56,14 @@ void undo_overflow(const lk_matrix& x, const BatchPlan& plan, const LoraModule& 
 
 }  // namespace
 
-void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& s, Workspace& workspace) {
+void shrink(const Path& path, const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& s,
+            Workspace& workspace) {
     const LoraModule& module = plan.table->module(module_index);
-    Scratch scratch = Scratch::reserve(workspace, x.rows, x.columns, &plan, &module);
+    Scratch scratch = Scratch::reserve(workspace, path, x.rows, x.columns, &plan, &module);
     for (int64_t first = 0; first < x.rows; first += kChunkRows) {
         const int64_t rows = std::min(kChunkRows, x.rows - first);
         widen_rows(x, first, rows, scratch.x);
-        shrink_rows(plan, module, scratch.intermediate, scratch.x, first, rows);
+        shrink_rows(path, plan, module, scratch.intermediate, scratch.x, first, rows);
     }
     for (int64_t e = 0; e < plan.entries() && s.columns > 0; ++e) {
         float* out = row_of<float>(s, e);
@@ -76,9 +78,10 @@ void shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, con
     }
 }
 
-void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module_index, const lk_matrix& y, Workspace& workspace) {
+void expand(const Path& path, const lk_matrix& s, const BatchPlan& plan, int32_t module_index, const lk_matrix& y,
+            Workspace& workspace) {
     const LoraModule& module = plan.table->module(module_index);
-    Scratch scratch = Scratch::reserve(workspace, 0, 0, &plan, &module);
+    Scratch scratch = Scratch::reserve(workspace, path, 0, 0, &plan, &module);
     for (int64_t e = 0; e < plan.entries(); ++e) {
         const Adapter* adapter = plan.adapter_of(e);
         if (adapter == nullptr || s.columns == 0) continue;
@@ -91,7 +94,7 @@ void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module_index, con
                         });
     }
     expand_rows(
-        plan, module, scratch.intermediate, 0, y.rows, y,
+        path, plan, module, scratch.intermediate, 0, y.rows, y,
         [&](int64_t row) {
             const int64_t begin = scratch.intermediate.offsets[plan.row_offsets[size_t(row)]];
             const int64_t end = scratch.intermediate.offsets[plan.row_offsets[size_t(row) + 1]];
@@ -102,19 +105,21 @@ void expand(const lk_matrix& s, const BatchPlan& plan, int32_t module_index, con
         });
 }
 
-void apply(const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& y, Workspace& workspace) {
+void apply(const Path& path, const lk_matrix& x, const BatchPlan& plan, int32_t module_index, const lk_matrix& y,
+           Workspace& workspace) {
     const LoraModule& module = plan.table->module(module_index);
-    Scratch scratch = Scratch::reserve(workspace, x.rows, x.columns, &plan, &module);
+    Scratch scratch = Scratch::reserve(workspace, path, x.rows, x.columns, &plan, &module);
     for (int64_t first = 0; first < x.rows; first += kChunkRows) {
         const int64_t rows = std::min(kChunkRows, x.rows - first);
         widen_rows(x, first, rows, scratch.x);
-        shrink_rows(plan, module, scratch.intermediate, scratch.x, first, rows);
+        shrink_rows(path, plan, module, scratch.intermediate, scratch.x, first, rows);
         expand_rows(
-            plan, module, scratch.intermediate, first, rows, y, [&](int64_t row) { return row_is_finite(x, row); },
+            path, plan, module, scratch.intermediate, first, rows, y,
+            [&](int64_t row) { return row_is_finite(x, row); },
             [&](int64_t row, reference::Columns columns, double* totals) {
                 reference::add_adapters(x, plan, module, row, columns, totals);
             });
     }
 }
 
-}  // namespace lk::cpu::portable
+}  // namespace lk::cpu::blocked

@@ -1,0 +1,135 @@
+// The inner loops of the vector paths: a block of rows times two registers of columns over a chunk of k.
+#pragma once
+
+#include "linear/simd/activations.h"
+#include "linear/simd/codes.h"
+#include "linear/simd/scales.h"
+
+namespace lk::cpu {
+namespace {
+
+// What a block of rows is multiplied with, but the codes.
+struct ChunkSpans {
+    const float* scales;   // [span][column of the panel], from the pass's first column on
+    const float* addends;  // or NULL where no format has any
+    int64_t count;
+    int64_t steps[kChunkSpans];
+};
+
+// totals[r][c] += scales[c] * product[r][c] + addends[c] * sums[r] of one span.
+template <int Rows>
+inline void add_span(const ChunkSpans& spans, int64_t s, const Floats (&products)[Rows][kVectors], const float* sums,
+                     float* totals) {
+    for (int v = 0; v < kVectors; ++v) {
+        const Floats scale = load(spans.scales + s * kColumns + v * kLanes);
+        for (int r = 0; r < Rows; ++r) {
+            float* const place = totals + r * kColumns + v * kLanes;
+            store(place, multiply_add(products[r][v], scale, load(place)));
+        }
+        if (spans.addends == nullptr) continue;
+        const Floats addend = load(spans.addends + s * kColumns + v * kLanes);
+        for (int r = 0; r < Rows; ++r) {
+            float* const place = totals + r * kColumns + v * kLanes;
+            store(place, multiply_add(splat(sums[r]), addend, load(place)));
+        }
+    }
+}
+
+template <int Half, int K, int Rows, class Step>
+inline void multiply_k(const Step& step, const float* x, Floats (&sums)[Rows][kVectors]) {
+    Floats w[kVectors];
+    for (int v = 0; v < kVectors; ++v) w[v] = step.template value<Half, K>(v);
+    for (int r = 0; r < Rows; ++r) {
+        const Floats value = splat(x[(Half * 4 + K) * Rows + r]);
+        for (int v = 0; v < kVectors; ++v) sums[r][v] = multiply_add(w[v], value, sums[r][v]);
+    }
+}
+
+// fp32: two sums for each result, one of the first four k of each step and one of the others, added at a span's end.
+template <int Rows, class Codes>
+void multiply_floats(const Codes& codes, const ChunkSpans& spans, const uint8_t* prepared, float* totals) {
+    const auto* x = reinterpret_cast<const float*>(prepared);
+    int64_t step = 0;
+    for (int64_t s = 0; s < spans.count; ++s) {
+        const float* const x_sums = x;
+        x += Rows;
+        Floats low[Rows][kVectors], high[Rows][kVectors];
+        for (int r = 0; r < Rows; ++r) {
+            for (int v = 0; v < kVectors; ++v) low[r][v] = high[r][v] = zero_floats();
+        }
+        for (const int64_t end = step + spans.steps[s]; step < end; ++step, x += Rows * PanelLayout::kStepDepth) {
+            const auto values = codes.step(step);
+            multiply_k<0, 0>(values, x, low);
+            multiply_k<1, 0>(values, x, high);
+            multiply_k<0, 1>(values, x, low);
+            multiply_k<1, 1>(values, x, high);
+            multiply_k<0, 2>(values, x, low);
+            multiply_k<1, 2>(values, x, high);
+            multiply_k<0, 3>(values, x, low);
+            multiply_k<1, 3>(values, x, high);
+        }
+        for (int r = 0; r < Rows; ++r) {
+            for (int v = 0; v < kVectors; ++v) low[r][v] = add_floats(low[r][v], high[r][v]);
+        }
+        add_span<Rows>(spans, s, low, x_sums, totals);
+    }
+}
+
+#if defined(__AVX512VNNI__)
+
+// The digits' integer sums as one number.
+template <int Digits>
+inline Floats combine(const Ints (&digits)[Digits][kVectors], int v) {
+    if constexpr (Digits == 1) {
+        return to_floats(digits[0][v]);
+    } else {
+        static_assert(Digits == 3);
+        const Floats low = to_floats(add(shift_left<8>(digits[1][v]), digits[2][v]));
+        return multiply_add(to_floats(digits[0][v]), splat(65536.0f), low);
+    }
+}
+
+template <int Rows, int Digits, class Codes>
+void multiply_digits(const Codes& codes, const ChunkSpans& spans, const uint8_t* prepared, float* totals) {
+    int64_t step = 0;
+    for (int64_t s = 0; s < spans.count; ++s) {
+        const auto* const x_scales = reinterpret_cast<const float*>(prepared);
+        const float* const x_sums = x_scales + Rows;
+        const auto* const starts = reinterpret_cast<const int32_t*>(x_sums + Rows);
+        const int32_t* words = starts + Rows * Digits;
+        Ints sums[Rows][Digits][kVectors];
+        for (int r = 0; r < Rows; ++r) {
+            for (int d = 0; d < Digits; ++d) {
+                for (int v = 0; v < kVectors; ++v) sums[r][d][v] = splat(starts[r * Digits + d]);
+            }
+        }
+        for (const int64_t end = step + spans.steps[s]; step < end; ++step, words += 2 * Rows * Digits) {
+            Ints low[kVectors], high[kVectors];
+            codes.step(step, low, high);
+            for (int r = 0; r < Rows; ++r) {
+                for (int d = 0; d < Digits; ++d) {
+                    const Ints x = splat(words[r * Digits + d]);
+                    for (int v = 0; v < kVectors; ++v) dot(sums[r][d][v], low[v], x);
+                }
+            }
+            for (int r = 0; r < Rows; ++r) {
+                for (int d = 0; d < Digits; ++d) {
+                    const Ints x = splat(words[(Rows + r) * Digits + d]);
+                    for (int v = 0; v < kVectors; ++v) dot(sums[r][d][v], high[v], x);
+                }
+            }
+        }
+        prepared = reinterpret_cast<const uint8_t*>(words);
+        Floats products[Rows][kVectors];
+        for (int r = 0; r < Rows; ++r) {
+            const Floats scale = splat(x_scales[r]);
+            for (int v = 0; v < kVectors; ++v) products[r][v] = multiply(combine<Digits>(sums[r], v), scale);
+        }
+        add_span<Rows>(spans, s, products, x_sums, totals);
+    }
+}
+
+#endif
+
+}  // namespace
+}  // namespace lk::cpu

@@ -1,0 +1,193 @@
+// A panel's part of x * W^T on a vector path: chunks of k, and in each of them the rows in blocks.
+#pragma once
+
+#include "linear/simd/kernels.h"
+
+namespace lk::cpu {
+namespace {
+
+// Rows of the largest blocks, as registers allow. Smaller ones are powers of two.
+constexpr int kRowsOfFloats = kLanes == 16 ? 4 : 2;
+constexpr int kRowsOfDigits = 4;
+constexpr int kRowsOfInt8 = 8;
+
+// The number of signed bytes that x is taken apart to; 0: none, it stays fp32.
+inline int digits_for([[maybe_unused]] const IntegerTable& table, [[maybe_unused]] Compute compute) {
+    if constexpr (!kHasDot) return 0;
+    if (compute == Compute::int8) return 1;
+    return table.exact ? kDigits : 0;
+}
+
+constexpr int largest_block(int digits) {
+    return digits == 0 ? kRowsOfFloats : digits == 1 ? kRowsOfInt8 : kRowsOfDigits;
+}
+constexpr int block_of(int largest, int64_t rows) {
+    while (largest > rows) largest /= 2;
+    return largest;
+}
+
+inline int64_t prepared_row_bytes(int64_t in_features) {
+    const int64_t most_spans = in_features / kSmallestGroup + 1;
+    return std::max({row_bytes(0, most_spans, in_features), row_bytes(1, most_spans, in_features),
+                     row_bytes(kDigits, most_spans, in_features)});
+}
+
+inline void prepare(const lk_weight& weight, Compute compute, const float* x, int64_t begin, int64_t rows,
+                    uint8_t* prepared) {
+    const Spans spans(weight);
+    const IntegerTable table(weight.codec);
+    const int digits = digits_for(table, compute);
+    const int64_t x_stride = padded_depth(weight.layout.in_features);
+    const int64_t bytes = row_bytes(digits, spans.count(), weight.layout.in_features);
+    const int64_t end = std::min(rows, begin + kPreparedRows);
+    for (int64_t row = begin; row < end;) {
+        const int block = block_of(largest_block(digits), end - row);
+        const float* const source = x + row * x_stride;
+        uint8_t* const out = prepared + row * bytes;
+#if defined(__AVX512VNNI__)
+        if (digits == 1) put_digits<1>(spans, table, source, x_stride, block, out);
+        if (digits == kDigits) put_digits<kDigits>(spans, table, source, x_stride, block, out);
+#endif
+        if (digits == 0) put_floats(spans, source, x_stride, block, out);
+        row += block;
+    }
+}
+
+// The rows of a call, prepared, and where a chunk begins in each block.
+struct RowBlocks {
+    const uint8_t* prepared;
+    int64_t row_bytes;
+    int64_t chunk_offset;  // bytes of a row before the chunk
+    int64_t rows;
+    int largest;
+
+    // Calls multiply.operator()<R>(block of the chunk, first row) for every block.
+    template <class Multiply>
+    void for_each(const Multiply& multiply) const {
+        for (int64_t row = 0; row < rows;) {
+            const int block = block_of(largest, rows - row);
+            const uint8_t* const x = prepared + row * row_bytes + block * chunk_offset;
+            switch (block) {
+                case 8:
+                    if constexpr (Multiply::kMostRows >= 8) multiply.template run<8>(x, row);
+                    break;
+                case 4:
+                    if constexpr (Multiply::kMostRows >= 4) multiply.template run<4>(x, row);
+                    break;
+                case 2:
+                    multiply.template run<2>(x, row);
+                    break;
+                default:
+                    multiply.template run<1>(x, row);
+                    break;
+            }
+            row += block;
+        }
+    }
+};
+
+using Totals = float (*)[kColumns];
+
+template <class Codes>
+struct FloatProduct {
+    static constexpr int kMostRows = kRowsOfFloats;
+    const Codes& codes;
+    const ChunkSpans& spans;
+    Totals totals;
+    int64_t column;
+
+    template <int Rows>
+    void run(const uint8_t* x, int64_t row) const {
+        multiply_floats<Rows>(codes, spans, x, totals[row] + column);
+    }
+};
+
+#if defined(__AVX512VNNI__)
+
+template <int Digits, class Codes>
+struct DigitProduct {
+    static constexpr int kMostRows = largest_block(Digits);
+    const Codes& codes;
+    const ChunkSpans& spans;
+    Totals totals;
+    int64_t column;
+
+    template <int Rows>
+    void run(const uint8_t* x, int64_t row) const {
+        multiply_digits<Rows, Digits>(codes, spans, x, totals[row] + column);
+    }
+};
+
+template <int Digits, bool IsCodes>
+void multiply_bytes(const PackedWords& words, const IntegerTable& table, const RowBlocks& rows, const ChunkSpans& spans,
+                    int64_t steps, Totals totals, int64_t column) {
+    const PackedBytes<IsCodes> packed(words, table);
+    if (rows.rows <= rows.largest) {
+        rows.for_each(DigitProduct<Digits, PackedBytes<IsCodes>>{packed, spans, totals, column});
+        return;
+    }
+    alignas(64) uint8_t decoded[kChunkDepth * kPassColumns];
+    decode_bytes(packed, steps, decoded);
+    const DecodedBytes codes{decoded};
+    rows.for_each(DigitProduct<Digits, DecodedBytes>{codes, spans, totals, column});
+}
+
+#endif
+
+inline void multiply_pass(int digits, const PackedWords& words, const IntegerTable& table, const float* values,
+                          const RowBlocks& rows, const ChunkSpans& spans, int64_t steps, Totals totals,
+                          int64_t column) {
+#if defined(__AVX512VNNI__)
+    if (digits == 1) {
+        return table.is_codes ? multiply_bytes<1, true>(words, table, rows, spans, steps, totals, column)
+                              : multiply_bytes<1, false>(words, table, rows, spans, steps, totals, column);
+    }
+    if (digits == kDigits) {
+        return table.is_codes ? multiply_bytes<kDigits, true>(words, table, rows, spans, steps, totals, column)
+                              : multiply_bytes<kDigits, false>(words, table, rows, spans, steps, totals, column);
+    }
+#else
+    (void)digits;
+    (void)table;
+#endif
+    const PackedFloats packed{words, FloatTable(values)};
+    if (rows.rows <= rows.largest) {
+        return rows.for_each(FloatProduct<PackedFloats>{packed, spans, totals, column});
+    }
+    alignas(64) float decoded[kChunkDepth * kPassColumns];
+    decode_floats(packed, steps, decoded);
+    const DecodedFloats codes{decoded};
+    rows.for_each(FloatProduct<DecodedFloats>{codes, spans, totals, column});
+}
+
+inline void add_product(const lk_weight& weight, Compute compute, int64_t panel, const PreparedRows& x, int64_t begin,
+                        int64_t rows, Totals totals) {
+    const Spans spans(weight);
+    const IntegerTable table(weight.codec);
+    alignas(64) float values[16];
+    for (int code = 0; code < 16; ++code) values[code] = weight.codec.values[code] - center_of(weight.codec);
+    const int digits = digits_for(table, compute);
+    const int64_t bytes = row_bytes(digits, spans.count(), weight.layout.in_features);
+    RowBlocks blocks{x.prepared + begin * bytes, bytes, 0, rows, largest_block(digits)};
+    const int64_t passes = divide_up(weight.layout.columns(panel), kPassColumns);
+    SpanScales scales;
+    for (int64_t first = 0, count = spans.count(); first < count;) {
+        const int64_t end = spans.chunk_end(first);
+        read_spans(weight, spans, panel, first, end, scales);
+        ChunkSpans chunk{nullptr, nullptr, end - first, {}};
+        int64_t steps = 0;
+        for (int64_t s = first; s < end; ++s) steps += chunk.steps[s - first] = spans[s].steps();
+        for (int64_t pass = 0; pass < passes; ++pass) {
+            const int64_t column = pass * kPassColumns;
+            chunk.scales = scales.scales[0] + column;
+            chunk.addends = weight.codec.offset_kind == OffsetKind::none ? nullptr : scales.addends[0] + column;
+            multiply_pass(digits, PackedWords(weight, panel, pass, spans[first].first_step()), table, values, blocks,
+                          chunk, steps, totals, column);
+        }
+        blocks.chunk_offset += chunk.count * header_bytes(digits) + steps * step_bytes(digits);
+        first = end;
+    }
+}
+
+}  // namespace
+}  // namespace lk::cpu
