@@ -138,6 +138,7 @@ void note_global_access(Lane& lane, const void* address, uint32_t bytes, AccessK
         run.report->counters.global_bytes_written += bytes;
         allocation->bytes_written += bytes;
     }
+    if (run.options->observer != nullptr) run.options->observer->see(*allocation, begin, bytes);
     if (!run.checked()) return;
     if (cells_launch != run.id) {
         cells_launch = run.id;

@@ -205,6 +205,20 @@ TEST_F(BackendLoraRules, LargeAndSmallValuesBetweenKeepTheirPrecision) {
     }
 }
 
+// y cancels what the values' upper halves give: what is left is what their lower halves do.
+TEST_F(BackendLoraRules, ValuesBetweenKeepTwiceTheBitsOfTheirType) {
+    for (const lk_dtype dtype : {F16, BF16}) {
+        const LoraShape shape = with(64, 64, {16}, dtype, dtype);
+        LoraRig emulated(emulated_options(), shape), reference(context_options(LK_CPU_REFERENCE), shape);
+        emulated.set(Assignment(10, {{0}}));
+        reference.set(Assignment(10, {{0}}));
+        const Matrix values = random_matrix(10, 16, 8);
+        Matrix y = reference.expand(values, Matrix(10, 64), F32);
+        for (float& value : y.values) value = -value;
+        EXPECT_LE(relative_error(emulated.expand(values, y, dtype), reference.expand(values, y, dtype)), 0.02) << dtype;
+    }
+}
+
 int64_t bytes_read(const void* memory) {
     int64_t read = 0, written = 0;
     LK_EXPECT_OK(lk_emulated_traffic(memory, &read, &written));

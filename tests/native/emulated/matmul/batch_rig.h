@@ -24,8 +24,8 @@ inline auto batch_of(const BatchChoice& choice) {
 }
 
 inline MatmulResult run_batch(const SampleWeight& weight, const lk_matrix& x, const BatchChoice& choice,
-                              const Options& options = {}) {
-    return run_matmul(weight, x, {}, options, batch_of(choice));
+                              const Options& options = {}, const MatmulCall& call = {}) {
+    return run_matmul(weight, x, call, options, batch_of(choice));
 }
 
 // Formats that the kernels take.

@@ -16,17 +16,37 @@ void expect_exact(const SampleFormat& format, lk_dtype dtype, int64_t n, int64_t
     expect_exact(format, dtype, n, k, tokens, call, seed, batch_of(choice));
 }
 
-class BatchFormats : public ::testing::TestWithParam<SampleFormat> {};
+// An instance of the kernel, in each of its formats.
+struct Instance {
+    SampleFormat format;
+    lk_dtype dtype;
+    int tile;
+};
 
-TEST_P(BatchFormats, MultiplyExactlyInEveryTile) {
-    const SampleFormat& format = GetParam();
-    uint64_t seed = 1;
-    for (const lk_dtype dtype : {LK_DTYPE_F16, LK_DTYPE_BF16}) {
-        for (const int tile : {8, 32, 64, 128}) {
-            expect_exact(format, dtype, 33, round_up(416, format.depth_unit()), tile - 1, {tile, 1, false, 3}, seed++);
+std::vector<Instance> instances() {
+    std::vector<Instance> all;
+    for (const SampleFormat& format : batch_formats()) {
+        for (const lk_dtype dtype : {LK_DTYPE_F16, LK_DTYPE_BF16}) {
+            for (const int tile : {8, 32, 64, 128}) all.push_back({format, dtype, tile});
         }
     }
+    return all;
 }
+
+class BatchInstances : public ::testing::TestWithParam<Instance> {};
+
+TEST_P(BatchInstances, MultiplyExactly) {
+    const auto& [format, dtype, tile] = GetParam();
+    expect_exact(format, dtype, 33, round_up(416, format.depth_unit()), tile - 1, {tile, 1, false, 3}, uint64_t(tile));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BatchInstances, ::testing::ValuesIn(instances()), [](const auto& info) {
+    const Instance& instance = info.param;
+    return identifier(instance.format) + (instance.dtype == LK_DTYPE_F16 ? "_f16_" : "_bf16_") +
+           std::to_string(instance.tile);
+});
+
+class BatchFormats : public ::testing::TestWithParam<SampleFormat> {};
 
 TEST_P(BatchFormats, AreReadOnceForEachTileOfTokens) {
     const SampleFormat& format = GetParam();
@@ -82,26 +102,32 @@ TEST(Batch, MultipliesAwkwardShapes) {
     expect_exact(kInt4, LK_DTYPE_F16, 260, 32, 8 * 19, {8, 1, false, 3}, seed++);
 }
 
-TEST(Batch, AddsSlicesUpInEveryWay) {
-    const SampleFormat formats[] = {
-        affine_format("int4 g128", ScaleKind::f16, 128, OffsetKind::zero_point, 1),
-        affine_format("int4 g192", ScaleKind::f16, 192, OffsetKind::none, 8),  // slices end inside groups
-        affine_format("Q4_K", ScaleKind::k_quant, 32, OffsetKind::k_quant, 0),
-        e2m1_format("NVFP4", ScaleKind::e4m3, 16),
-    };
+class BatchSlices : public ::testing::TestWithParam<std::tuple<SampleFormat, int>> {};
+
+TEST_P(BatchSlices, AreAddedUpInEveryWay) {
+    const auto& [format, tile] = GetParam();
     uint64_t seed = 2000;
-    for (const SampleFormat& format : formats) {
-        for (const int64_t k : {1024, 1280}) {
-            for (const int wanted : {2, 3, 8}) {
-                const int slices = batch_slices(k, wanted);
-                for (const bool apart : {false, true}) {
-                    const int tile = seed % 2 == 0 ? 8 : 128;
-                    expect_exact(format, LK_DTYPE_F16, 70, k, 10, {tile, slices, apart, 7}, seed++);
-                }
+    for (const int64_t k : {1024, 1280}) {
+        for (const int wanted : {2, 3, 8}) {
+            const int slices = batch_slices(k, wanted);
+            for (const bool apart : {false, true}) {
+                expect_exact(format, LK_DTYPE_F16, 70, k, 10, {tile, slices, apart, 7}, seed++);
             }
         }
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BatchSlices,
+    ::testing::Combine(::testing::Values(affine_format("int4 g128", ScaleKind::f16, 128, OffsetKind::zero_point, 1),
+                                         // Slices end inside groups.
+                                         affine_format("int4 g192", ScaleKind::f16, 192, OffsetKind::none, 8),
+                                         affine_format("Q4_K", ScaleKind::k_quant, 32, OffsetKind::k_quant, 0),
+                                         e2m1_format("NVFP4", ScaleKind::e4m3, 16)),
+                       ::testing::Values(8, 128)),
+    [](const auto& info) {
+        return identifier(std::get<0>(info.param)) + "_" + std::to_string(std::get<1>(info.param));
+    });
 
 TEST(Batch, StoresIntoAnyRows) {
     for (const int64_t padding : {0, 3, 8}) {
@@ -114,20 +140,22 @@ TEST(Batch, StoresIntoAnyRows) {
 }
 
 TEST(Batch, AddsTheBias) {
-    const SampleMatrix bias(LK_DTYPE_BF16, 1, 150, 0, 4);
-    expect_exact(kInt4, LK_DTYPE_BF16, 150, 256, 9, {8, 2, true, 4}, 3100, {.bias = &bias});
+    const SampleMatrix bias(LK_DTYPE_F16, 1, 150, 0, 4);
+    expect_exact(kInt4, LK_DTYPE_F16, 150, 256, 9, {32, 2, true, 4}, 3100, {.bias = &bias});
 }
 
-TEST(Batch, AddsAdapters) {
+class BatchTiles : public ::testing::TestWithParam<int> {};
+
+TEST_P(BatchTiles, AddAdapters) {
     constexpr int64_t tokens = 70;
     const SampleAdapters adapters(40, tokens);
-    for (const int tile : {8, 32, 64, 128}) {
-        for (const int slices : {1, 2}) {
-            expect_exact(kInt4, LK_DTYPE_F16, 40, 256, tokens, {tile, slices, slices > 1, 3}, uint64_t(tile + slices),
-                         {.adapters = &adapters});
-        }
+    for (const int slices : {1, 2}) {
+        expect_exact(kInt4, LK_DTYPE_F16, 40, 256, tokens, {GetParam(), slices, slices > 1, 3}, uint64_t(slices),
+                     {.adapters = &adapters});
     }
 }
+
+INSTANTIATE_TEST_SUITE_P(All, BatchTiles, ::testing::Values(8, 32, 64, 128), ::testing::PrintToStringParamName());
 
 // Sums that overflow on the way to a number are numbers; infinities stay in their row.
 TEST(Batch, RepairsOverflowAndKeepsItInItsRow) {

@@ -1,17 +1,8 @@
 // The decode kernel against products that are known exactly, on the emulated device.
-#include "matmul/cuda/decode.h"
-
-#include "matmul/matmul_rig.h"
+#include "matmul/decode_rig.h"
 
 namespace lk::cuda::testing {
 namespace {
-
-LaunchReport launch_decode(const MatmulArguments& arguments, const Options& options) {
-    const LaunchConfig config = decode_launch(arguments);
-    return emulated::testing::run(decode_kernel_for(arguments.weight, arguments.x.dtype),
-                                  {.grid = config.grid, .block = config.block, .dynamic_shared = config.shared_bytes},
-                                  options, arguments);
-}
 
 bool has_kernel(const SampleFormat& format, lk_dtype dtype) {
     const SampleWeight weight(format, 32, 512, 1);

@@ -18,6 +18,7 @@ using emulated::testing::text_of;
 // What a call has besides a weight and x.
 struct MatmulCall {
     const SampleMatrix* bias = nullptr;
+    lk_matrix other_bias{};  // where there is no such one
     const SampleAdapters* adapters = nullptr;
     int64_t y_padding = 0;  // elements between y's rows
     int y_offset = 0;       // elements before its first
@@ -43,7 +44,7 @@ MatmulResult run_matmul(const SampleWeight& weight, const lk_matrix& x, const Ma
         .tokens = {x.data, x.row_stride * 2, int32_t(x.rows)},
         .x = x,
         .adapters = call.adapters == nullptr ? Adapters{} : call.adapters->view(),
-        .bias = call.bias == nullptr ? lk_matrix{} : call.bias->view(),
+        .bias = call.bias == nullptr ? call.other_bias : call.bias->view(),
         .y = {y.data() + call.y_offset, x.rows, weight.out_features(), stride, x.dtype, 0},
     };
     MatmulResult result;
@@ -88,13 +89,17 @@ void expect_exact(const SampleFormat& format, lk_dtype dtype, int64_t n, int64_t
     EXPECT_EQ(mismatches(weight, x, tokens, call, result.y), 0);
 }
 
-// Activations of any size: rounding shows in the bits.
+inline double value_of(lk_dtype dtype, uint16_t bits) {
+    return dtype == LK_DTYPE_F16 ? to_float(Half{bits}) : to_float(BFloat16{bits});
+}
+
+// Activations of many magnitudes, whose sums are rounded.
 inline std::vector<uint16_t> random_bits(lk_dtype dtype, size_t count, unsigned seed) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
     std::vector<uint16_t> bits;
     for (size_t i = 0; i < count; ++i) {
-        const float value = normal(random);
+        const float value = std::ldexp(normal(random), int(random() % 16) - 8);
         bits.push_back(dtype == LK_DTYPE_F16 ? from_float<Half>(value).bits : from_float<BFloat16>(value).bits);
     }
     return bits;
