@@ -27,6 +27,8 @@
         "limits": {"all": {LIMITS}, "sm_90": {LIMITS}}  an architecture's go first
     }]}
 
+Where architectures differ in their loops: "loops": {"all": [...], "sm_80": [...]}.
+
 **The judged loop** is the innermost one with the most tensor instructions, then the most arithmetic:
 of two versions of a loop, full and tail, the full one. Where it branches, both sides
 count; with `path` one: the way through the most tensor instructions and copies, then the longest or
@@ -115,19 +117,26 @@ class Entry:
     source: str
     pattern: str
     launch: Launch = Launch()
-    loops: tuple[LoopSpec, ...] = ()
+    loops: dict[str, tuple[LoopSpec, ...]] = field(default_factory=dict)
     limits: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def matches(self, name: str) -> bool:
         return re.fullmatch(self.pattern, name) is not None
 
+    def loops_for(self, architecture: str) -> tuple[LoopSpec, ...]:
+        return self.loops.get(_family(architecture), self.loops.get("all", ()))
+
     def limits_for(self, architecture: str) -> dict[str, Any]:
         merged = {"spills": 0, "stack": 0}
-        if any(loop.iterations is not None for loop in self.loops):
+        if any(loop.iterations is not None for loop in self.loops_for(architecture)):
             merged["min_share"] = 0.95
         merged.update(self.limits.get("all", {}))
-        merged.update(self.limits.get(architecture.rstrip("af"), {}))
+        merged.update(self.limits.get(_family(architecture), {}))
         return merged
+
+
+def _family(architecture: str) -> str:
+    return architecture.rstrip("af")
 
 
 _NUMBERS = (
@@ -160,11 +169,17 @@ def _entry(source: str, item: dict[str, Any]) -> Entry:
     re.compile(pattern)
     _only(item, ("kernel", "launch", "loops", "limits"), pattern)
     launch = _launch(item.get("launch", {}), pattern)
-    loops = tuple(_loop(each, launch, pattern) for each in item.get("loops", []))
+    listed = item.get("loops", [])
+    loops = {
+        architecture: tuple(_loop(each, launch, pattern) for each in specs)
+        for architecture, specs in (listed if isinstance(listed, dict) else {"all": listed}).items()
+    }
     limits = item.get("limits", {})
-    for architecture, values in limits.items():
-        if architecture != "all" and re.fullmatch(r"sm_\d+", architecture) is None:
-            raise ValueError(f"{pattern}: limits of {architecture!r}: expected all or sm_NN")
+    for what, architectures in (("loops", loops), ("limits", limits)):
+        for architecture in architectures:
+            if architecture != "all" and re.fullmatch(r"sm_\d+", architecture) is None:
+                raise ValueError(f"{pattern}: {what} of {architecture!r}: expected all or sm_NN")
+    for values in limits.values():
         _only(values, _NUMBERS + ("per_weight", "must", "must_not"), f"{pattern}: limits")
         _only(values.get("per_weight", {}), PIPES + ("TOTAL",), f"{pattern}: per_weight")
         for name in _NUMBERS:

@@ -98,7 +98,11 @@ def facts_of(kernel: Kernel, entry: Entry | None) -> Facts:
         occupancy=worst.occupancy if worst else None,
         opcodes=opcodes,
         notable={opcode: count for opcode, count in opcodes.items() if is_tensor_or_copy(opcode)},
-        loops=_all_loop_facts(kernel, entry.loops, machine, launches) if machine else (),
+        loops=(
+            _all_loop_facts(kernel, entry.loops_for(kernel.architecture), machine, launches)
+            if machine
+            else ()
+        ),
     )
 
 

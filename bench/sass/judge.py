@@ -74,7 +74,8 @@ def check(facts: Facts, entry: Entry) -> Iterator[Violation]:
     if "min_occupancy" in limits and (least is None or least < limits["min_occupancy"]):
         yield violation("min_occupancy", f"{limits['min_occupancy']}", _figure(least))
     yield from _opcodes(facts, limits, violation)
-    if entry.loops and len(facts.loops) < len(entry.launch.shapes):
+    loops = entry.loops_for(facts.architecture)
+    if loops and len(facts.loops) < len(entry.launch.shapes):
         # Not found, or shared memory that the multiprocessor does not have.
         yield violation(
             "main loop with weights, launched",

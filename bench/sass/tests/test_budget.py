@@ -134,6 +134,13 @@ class Budget(unittest.TestCase):
         self.assertEqual([], self.limited(limits, "sm_90a"))
         self.assertEqual(["registers: 32, 64"], self.limited(limits, "sm_80"))
 
+    def test_an_architecture_has_loops_of_its_own(self) -> None:
+        loops = {"all": [{"weights_each": {"HMMA": 8}}], "sm_80": [{"weights_each": {"HMMA": 4}}]}
+        entries = self.read({"kernel": "lk::decode<.*>", "loops": loops})
+        facts = judge([kernel(), kernel(architecture="sm_80")], entries)[0]
+        per_weight = {f.architecture: f.loops[0].per_weight["TOTAL"] for f in facts}
+        self.assertEqual(2 * per_weight[kernel().architecture], per_weight["sm_80"])
+
     def test_kernels_and_budgets_must_meet(self) -> None:
         self.assertEqual(
             ["budget entries: 1, none"], self.violations({}, kernel(), kernel(name="lk::other"))
@@ -154,6 +161,7 @@ class Budget(unittest.TestCase):
             {"limits": {}},
             {"kernel": "a", "limits": {"sm_90a": {}}},
             {"kernel": "a", "loops": [{"wieghts": 1}]},
+            {"kernel": "a", "loops": {"sm_90a": [{"weights": 1}]}},
             {"kernel": "a", "limits": {"all": {"register": 1}}},
             {"kernel": "a", "limits": {"all": {"registers": "64"}}},
             {"kernel": "a", "limits": {"all": {"per_weight": {"ALUS": 1}}}},
@@ -165,7 +173,7 @@ class Budget(unittest.TestCase):
 class Tables(unittest.TestCase):
     def test_every_form_has_the_kernel(self) -> None:
         loops = (budget.LoopSpec(weights_each={"HMMA": 8}),)
-        entry = budget.Entry("", "lk::decode<.*>", budget.Launch(threads=128), loops)
+        entry = budget.Entry("", "lk::decode<.*>", budget.Launch(threads=128), {"all": loops})
         facts, violations = judge([kernel()], [entry])
         self.assertEqual([], violations)
         for text in (table.text(facts), table.markdown(facts, "12.4")):
