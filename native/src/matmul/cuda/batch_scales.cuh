@@ -6,8 +6,10 @@
 // lane has the four rows whose scales lie together.
 #pragma once
 
+#include "formats/scale.h"
 #include "matmul/cuda/batch_codec.cuh"
 #include "matmul/cuda/batch_weight.h"
+#include "packing/cuda/scale_values.cuh"
 #include "platform/cuda/global_memory.cuh"
 #include "platform/cuda/warp.cuh"
 
@@ -172,21 +174,14 @@ class ScaleStager {
                 return to_float<BFloat16>(uint16_t(raw.units[i / 2] >> (16 * (i % 2))));
             case ScaleKind::f32:
                 return bits_float(raw.units[i]);
-            case ScaleKind::e8m0: {
-                const uint32_t exponent = byte_of(raw, i);
-                return bits_float(exponent == 0 ? 0x00400000u : exponent << 23);
+            case ScaleKind::e8m0:
+                return e8m0_to_float(uint8_t(byte_of(raw, i)));
+            default: {
+                const int64_t row = int64_t(panel_) * FragmentLayout::kRows + int(lane_id()) % 8 + 8 * i;
+                if (row >= view_.layout.out_features) return 0;
+                return nested_scale(view_, outer_table_[byte_of(raw, i)], row * int(view_.groups_per_row) + group);
             }
-            default:
-                return nested_scale(group, byte_of(raw, i), i);
         }
-    }
-
-    // bitsandbytes: dequantize blockwise, then add the offset; two roundings.
-    __device__ __forceinline__ float nested_scale(int group, uint32_t inner, int i) const {
-        const int64_t row = int64_t(panel_) * FragmentLayout::kRows + int(lane_id()) % 8 + 8 * i;
-        if (row >= view_.layout.out_features) return 0;
-        const int64_t outer = (row * int(view_.groups_per_row) + group) / view_.outer_group_size;
-        return add_rn(mul_rn(outer_table_[inner], view_.outer_scales[outer]), view_.outer_offset);
     }
 
     // A unit is eight groups of 32, those of two records. Of each lane's four rows a warp has one.
@@ -203,25 +198,13 @@ class ScaleStager {
         raw_[0].units[3] = loaded.w;
     }
 
-    // W = (d * scale) * code - dmin * minimum, scale and minimum of six bits.
     __device__ __forceinline__ void decode_k_quant() {
-        const uint32_t(&units)[kLaneRows] = raw_[0].units;
-        const float d = low_to_float<Half>(units[0]);
-        const float d_min = high_to_float<Half>(units[0]);
+        const uint4 unit = make_uint4(raw_[0].units[0], raw_[0].units[1], raw_[0].units[2], raw_[0].units[3]);
         for (int group = first_group_; group < end_group_; ++group) {
-            const int shift = group % 4 * 8;
-            uint32_t scale = units[1] >> shift & 63;
-            uint32_t minimum = units[2] >> shift & 63;
-            if (group % kGroupsOfKQuant >= 4) {
-                const uint32_t low = units[3] >> shift;
-                scale = (low & 15) | (units[1] >> shift >> 6 & 3) << 4;
-                minimum = (low >> 4 & 15) | (units[2] >> shift >> 6 & 3) << 4;
-            }
+            const GroupScale scale = k_quant_scale(unit, uint32_t(group) % kGroupsOfKQuant);
             const int slot = group % Shape::kGroupSlots;
-            word_of(slots_.scales[slot]) = float_bits(d * float(scale));
-            if constexpr (Shape::kHasOffsets) {
-                word_of(slots_.offsets[slot]) = float_bits(-(d_min * float(minimum)));
-            }
+            word_of(slots_.scales[slot]) = float_bits(scale.scale);
+            if constexpr (Shape::kHasOffsets) word_of(slots_.offsets[slot]) = float_bits(scale.minimum);
         }
     }
 

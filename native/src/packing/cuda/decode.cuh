@@ -6,8 +6,7 @@
 #pragma once
 
 #include "formats/scale.h"
-#include "packing/cuda/fragment_view.h"
-#include "platform/cuda/convert.cuh"
+#include "packing/cuda/scale_values.cuh"
 #include "platform/cuda/global_memory.cuh"
 
 namespace lk::cuda {
@@ -71,33 +70,9 @@ __device__ __forceinline__ uint32_t group_of(const FragmentView& weight, const S
     return k / uint32_t(weight.codec.group_size);
 }
 
-// The scale of bitsandbytes' nested absmax; groups are numbered as in the checkpoint.
-__device__ __forceinline__ float nested_scale(const FragmentView& weight, const ScaleForm& form, uint32_t code,
-                                              int64_t group) {
-    // Dequantize blockwise, then add the offset: two roundings.
-    const int64_t outer = form.powers_of_two || weight.outer_shift >= 0
-                              ? group >> weight.outer_shift
-                              : int64_t(uint32_t(group) / uint32_t(weight.outer_group_size));
-    return add_rn(mul_rn(weight.outer_table[code], weight.outer_scales[outer]), weight.outer_offset);
-}
-
 __device__ __forceinline__ float e4m3_scale(const Codec& codec, uint32_t bits) {
     const float scale = e4m3_to_float(uint8_t(bits));
     return codec.tensor_scale_divides ? scale / codec.tensor_scale : mul_rn(scale, codec.tensor_scale);
-}
-
-// The six bits of a k_quant's group in words 1, 2 and 3 of its unit: of `low` and `high`, words of four groups each.
-__device__ __forceinline__ float k_quant_bits(uint32_t low, uint32_t high, uint32_t group, uint32_t high_shift) {
-    const uint32_t shift = group % 4 * 8;
-    const uint32_t near = low >> shift & 63;
-    const uint32_t far = (high >> (shift + high_shift) & 15) | (low >> (shift + 6) & 3) << 4;
-    return float(group < 4 ? near : far);
-}
-
-__device__ __forceinline__ Factors k_quant_factors(const uint4& unit, uint32_t group) {
-    const float scale = k_quant_bits(unit.y, unit.w, group, 0);
-    const float minimum = k_quant_bits(unit.z, unit.w, group, 4);
-    return {0, mul_rn(low_to_float<Half>(unit.x), scale), -mul_rn(high_to_float<Half>(unit.x), minimum)};
 }
 
 // The factors of a lane's four rows (lane_row, lane_row + 8, + 16, + 24 of the panel) in the group of k; of k that are
@@ -169,15 +144,17 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, const S
             for (int i = 0; i < 4; ++i) {
                 const int64_t row = panel * FragmentLayout::kRows + lane_row + 8 * i;
                 if (row >= weight.layout.out_features) continue;
-                factors[i].scale =
-                    nested_scale(weight, form, scales >> (8 * i) & 255, row * weight.groups_per_row + unit);
+                factors[i].scale = nested_scale(weight, weight.outer_table[scales >> (8 * i) & 255],
+                                                row * weight.groups_per_row + unit, form.powers_of_two);
             }
             break;
         }
         case ScaleKind::k_quant:
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                factors[i] = k_quant_factors(reinterpret_cast<const uint4*>(weight.scales)[index * 4 + i], group % 8);
+                const GroupScale scale =
+                    k_quant_scale(reinterpret_cast<const uint4*>(weight.scales)[index * 4 + i], group % 8);
+                factors[i] = {0, scale.scale, scale.minimum};
             }
             break;
     }
@@ -191,7 +168,7 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, const S
 // Where groups run across rows: the scale of a group.
 __device__ __forceinline__ float flat_scale(const FragmentView& weight, const ScaleForm& form, int64_t group) {
     if (form.kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[group];
-    return nested_scale(weight, form, weight.scales[group], group);
+    return nested_scale(weight, weight.outer_table[weight.scales[group]], group, form.powers_of_two);
 }
 
 // The two scales that eight consecutive weights can have there: `second` from the weight `boundary` on.
