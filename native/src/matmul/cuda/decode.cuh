@@ -11,6 +11,7 @@
 #include "matmul/cuda/epilogue.cuh"
 #include "matmul/cuda/interval.cuh"
 #include "matmul/cuda/scale_staging.cuh"
+#include "matmul/cuda/token_sums.cuh"
 #include "platform/cuda/async_copy.cuh"
 #include "platform/cuda/barrier.cuh"
 #include "platform/cuda/global_memory.cuh"
@@ -27,9 +28,6 @@ __device__ __forceinline__ void fill_pair_table(const FragmentView& weight, char
         reinterpret_cast<uint32_t*>(table)[entry * PairTable::kRowWords + int(lane_id())] = pair;
     }
 }
-
-// 16-byte vectors of a token in a k-block.
-inline constexpr int kBlockVectors = FragmentLayout::kBlockDepth / 8;
 
 // Begins to bring the tokens' k-blocks [first, end) to shared memory.
 __device__ __forceinline__ void stage_tokens(const Tokens& tokens, int first, int end, int row_bytes, char* staged) {
@@ -48,8 +46,9 @@ __device__ __forceinline__ void stage_tokens(const Tokens& tokens, int first, in
 template <class Values, class T, Correction C, int Depth>
 class DecodeStream {
   public:
-    // Records under way, 2 KiB each: with a third ptxas runs out of registers.
-    static constexpr int kAhead = 2;
+    // Records under way, 2 KiB each: with a third ptxas runs out of registers. Below sm_90 it gives the loads of all
+    // records one scoreboard, so that waiting for the first is waiting for the last: one is as good there.
+    static constexpr int kAhead = LK_HAS_BULK_COPY ? 2 : 1;
     static constexpr int kBlocks = FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth;
     static constexpr int kIntervals = FragmentLayout::kRecordDepth / Depth;
 
@@ -61,65 +60,70 @@ class DecodeStream {
                  (panel * layout.blocks() + int64_t(first) * kBlocks) * 32 + lane;
 #pragma unroll
         for (int ahead = 0; ahead < kAhead; ++ahead) {
-            if (ahead < left_) load_codes(codes_[ahead]);
+            if (ahead >= left_) break;
+#pragma unroll
+            for (int block = 0; block < kBlocks; ++block) {
+                codes_[ahead][block] = load_nc(words_ + (ahead * kBlocks + block) * 32);
+            }
         }
     }
 
-    // `scales`: of the first record's first interval, at the lane's rows. `tokens`: of the first record's first block,
-    // at the lane's token and k.
-    __device__ __forceinline__ void add(const float4* scales, const uint4* tokens, uint32_t lane_offset,
-                                        const uint32_t (&constant)[4], LaneSums& totals) {
+    // `scales` and `sums`: of the first record's first interval, at the lane's rows and tokens. `tokens`: of the first
+    // record's first block, at the lane's token and k.
+    __device__ __forceinline__ void add(const float4* scales, const float* sums, const uint4* tokens,
+                                        uint32_t lane_offset, LaneSums& totals) {
         for (; left_ > 0; left_ -= kAhead) {
 #pragma unroll
             for (int ahead = 0; ahead < kAhead; ++ahead) {
                 if (ahead > 0 && ahead >= left_) break;
-                // Without it the compiler loads the next record's tokens early, into registers that there are not.
-                warp_sync();
-                add_record(codes_[ahead], scales, tokens, lane_offset, constant, totals);
+                add_record(codes_[ahead], ahead + kAhead < left_, scales, sums, tokens, lane_offset, totals);
                 scales += kIntervals * kFloat4s;
+                sums += kIntervals * kSumFloats;
                 tokens += kBlocks * kBlockVectors;
-                if (ahead + kAhead < left_) load_codes(codes_[ahead]);
+                words_ += kBlocks * 32;
             }
         }
     }
 
   private:
     static constexpr int kFloat4s = interval_floats(C) / 4;
+    static constexpr int kSumFloats = token_sum_floats(C);
 
-    __device__ __forceinline__ static void add_record(const uint4 (&codes)[kBlocks], const float4* scales,
-                                                      const uint4* tokens, uint32_t lane_offset,
-                                                      const uint32_t (&constant)[4], LaneSums& totals) {
-        uint4 present[kBlocks];
-#pragma unroll
-        for (int block = 0; block < kBlocks; ++block) present[block] = tokens[block * kBlockVectors];
+    // And loads the record that takes the codes' place, if there is one, block by block: as much is always under way.
+    __device__ __forceinline__ void add_record(uint4 (&codes)[kBlocks], bool has_next, const float4* scales,
+                                               const float* sums, const uint4* tokens, uint32_t lane_offset,
+                                               LaneSums& totals) const {
+        const auto load_next = [&](int block) {
+            if (has_next) codes[block] = load_nc(words_ + (kAhead * kBlocks + block) * 32);
+        };
         if constexpr (Values::kScalesCodes) {
+            warp_sync();
             const auto* const own = reinterpret_cast<const uint4*>(scales + int(lane_id()) % 4 / 2 * kFloat4s);
-            add_scaled_blocks<Values, T, kBlocks>(codes, present, own, totals);
+            add_scaled_blocks<Values, T, kBlocks>(codes, tokens, own, totals, load_next);
         } else {
 #pragma unroll
             for (int interval = 0; interval < kIntervals; ++interval) {
+                // Without it the compiler loads the next tokens early, into registers that there are not.
+                if (interval == 0 || C != Correction::none) warp_sync();
                 const int block = interval * (Depth / FragmentLayout::kBlockDepth);
-                add_interval<Values, T, C, Depth>(codes + block, present + block, scales + interval * kFloat4s,
-                                                  lane_offset, constant, totals);
+                add_interval<Values, T, C, Depth>(codes + block, tokens + block * kBlockVectors,
+                                                  scales + interval * kFloat4s, sums + interval * kSumFloats,
+                                                  lane_offset, totals, [&](int i) { load_next(block + i); });
             }
         }
     }
-    __device__ __forceinline__ void load_codes(uint4 (&codes)[kBlocks]) {
-#pragma unroll
-        for (int block = 0; block < kBlocks; ++block) codes[block] = load_nc(words_ + block * 32);
-        words_ += kBlocks * 32;
-    }
 
     int left_;
-    const uint4* words_;
+    const uint4* words_;  // of the present record
     uint4 codes_[kAhead][kBlocks];
 };
 
-// The k-blocks behind the last whole record, one at a time.
+// The k-blocks behind the last whole record, one at a time. All pointers are to what belongs to the first of them, but
+// `scales`, to those of the panel.
 template <class Values, class T, Correction C, int Depth>
 __device__ __forceinline__ void add_last_blocks(const MatmulArguments& arguments, int64_t panel, const float4* scales,
-                                                const uint4* staged, uint32_t lane_offset,
-                                                const uint32_t (&constant)[4], LaneSums& totals) {
+                                                const float* sums, const uint4* staged, uint32_t lane_offset,
+                                                LaneSums& totals) {
     constexpr int kBlockDepth = FragmentLayout::kBlockDepth;
     constexpr int kFloat4s = interval_floats(C) / 4;
     const FragmentLayout& layout = arguments.weight.layout;
@@ -129,17 +133,18 @@ __device__ __forceinline__ void add_last_blocks(const MatmulArguments& arguments
     for (int block = first; block < int(layout.blocks()); ++block) {
         const uint4 codes = load_nc(reinterpret_cast<const uint4*>(arguments.weight.codes) +
                                     (panel * layout.blocks() + block) * 32 + lane);
-        const uint4 tokens = staged[block * kBlockVectors];
         if constexpr (Values::kScalesCodes) {
             // Behind the last group all tokens are 0, whatever the scale.
             const int group = 2 * block + lane % 4 / 2;
             const int groups = int(divide_up(layout.in_features, Depth));
             const float4* const own = scales + (group < groups ? group : groups - 1) * kFloat4s;
-            add_scaled_blocks<Values, T, 1>(&codes, &tokens, reinterpret_cast<const uint4*>(own), totals);
+            add_scaled_blocks<Values, T, 1>(&codes, staged, reinterpret_cast<const uint4*>(own), totals, [](int) {});
         } else {
             const float4* const own = scales + block * kBlockDepth / Depth * kFloat4s;
-            add_interval<Values, T, C, kBlockDepth>(&codes, &tokens, own, lane_offset, constant, totals);
+            add_interval<Values, T, C, kBlockDepth>(&codes, staged, own, sums, lane_offset, totals, [](int) {});
         }
+        staged += kBlockVectors;
+        sums += token_sum_floats(C);
     }
 }
 
@@ -186,6 +191,19 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
     ScaleStaging<Values, T, C, Depth>(weight, panel, scales)
         .stage(first * kIntervals, end_interval - first * kIntervals);
     cp_async_wait<0>();
+    const int token = lane / 4 < arguments.tokens.count ? lane / 4 : arguments.tokens.count - 1;
+    const auto* const own_tokens =
+        reinterpret_cast<const uint4*>(staged + token * row_bytes) + lane % 4 + first * kRecordBlocks * kBlockVectors;
+    const float* own_sums = nullptr;
+    if constexpr (C != Correction::none) {
+        warp_sync();
+        float* const sums = scales + divide_up(layout.in_features, Depth) * interval_floats(C) +
+                            first * kIntervals * token_sum_floats(C);
+        const TokenSums<Values, T, C> staging(sums, weight.codec.affine_zero);
+        staging.template stage<Depth / FragmentLayout::kBlockDepth>(
+            (end - first) * kIntervals, has_last_blocks ? int(layout.blocks()) - end * kRecordBlocks : 0, own_tokens);
+        own_sums = sums + staging.own_float();
+    }
     if constexpr (Values::kHasTable) {
         fill_pair_table<T>(weight, shared_at<PairTable::kAddress>(shared));
         block_sync();
@@ -193,21 +211,15 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
         warp_sync();
     }
 
-    uint32_t constant[4];
-    if constexpr (C == Correction::constant) Values::minus(weight.codec.affine_zero, constant);
-    if constexpr (C == Correction::offsets) {
-#pragma unroll
-        for (uint32_t& pair : constant) pair = pack2<T>(1.0f, 1.0f);
-    }
     const auto lane_offset = uint32_t(lane) * 4;
     const auto* const row_scales = reinterpret_cast<const float4*>(scales) + lane / 4;
     LaneSums totals = {};
-    const int token = lane / 4 < arguments.tokens.count ? lane / 4 : arguments.tokens.count - 1;
-    const auto* const own_tokens = reinterpret_cast<const uint4*>(staged + token * row_bytes) + lane % 4;
-    stream.add(row_scales + first * kIntervals * (interval_floats(C) / 4),
-               own_tokens + first * kRecordBlocks * kBlockVectors, lane_offset, constant, totals);
+    stream.add(row_scales + first * kIntervals * (interval_floats(C) / 4), own_sums, own_tokens, lane_offset, totals);
     if (has_last_blocks) {
-        add_last_blocks<Values, T, C, Depth>(arguments, panel, row_scales, own_tokens, lane_offset, constant, totals);
+        const int blocks = (end - first) * kRecordBlocks;
+        add_last_blocks<Values, T, C, Depth>(arguments, panel, row_scales,
+                                             own_sums + (end - first) * kIntervals * token_sum_floats(C),
+                                             own_tokens + blocks * kBlockVectors, lane_offset, totals);
     }
 
     // Table and scales are read no more.

@@ -23,15 +23,18 @@ constexpr int64_t decode_token_bytes(const FragmentLayout& layout) {
     return round_up(layout.blocks() * FragmentLayout::kBlockDepth * int64_t(sizeof(uint16_t)), 128) + 64;
 }
 
-// Dynamic shared memory: the table of pairs, tokens and scales; behind the main loop, in their place, what adapters
-// need of every warp; in the end the sums.
+// Dynamic shared memory: the table of pairs, tokens, scales and sums of tokens; behind the main loop, in their place,
+// what adapters need of every warp; in the end the sums.
 constexpr int64_t decode_shared_bytes(const FragmentView& weight, int64_t tokens, bool has_adapters) {
     const int64_t table = weight.codec.value_kind == ValueKind::table ? PairTable::kEnd : 0;
-    const int64_t intervals = divide_up(weight.layout.in_features, interval_depth(weight.codec.group_size));
-    const int64_t scales = intervals * interval_floats(correction_of(weight.codec)) * int64_t(sizeof(float));
+    const int depth = interval_depth(weight.codec.group_size);
+    const Correction correction = correction_of(weight.codec);
+    const int64_t intervals = divide_up(weight.layout.in_features, depth);
+    const int64_t floats = intervals * interval_floats(correction) +
+                           token_sum_intervals(weight.layout, depth) * token_sum_floats(correction);
     const int64_t adapters = has_adapters ? kDecodeWarps * int64_t(sizeof(UpdateStaging)) : 0;
-    return std::max(
-        {table + tokens * decode_token_bytes(weight.layout) + scales, adapters, int64_t(sizeof(DecodeSums))});
+    return std::max({table + tokens * decode_token_bytes(weight.layout) + floats * int64_t(sizeof(float)), adapters,
+                     int64_t(sizeof(DecodeSums))});
 }
 
 }  // namespace lk::cuda

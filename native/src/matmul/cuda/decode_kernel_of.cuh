@@ -8,11 +8,8 @@ namespace lk::cuda {
 
 template <template <class> class Values, Correction C, int Depth>
 MatmulKernel find_decode_kernel_of_depth(lk_dtype dtype) {
-    // ptxas finds no way to keep this one's state in registers.
-    constexpr bool kSpills = Depth == 32 && C == Correction::offsets;
-    if (dtype == LK_DTYPE_F16) return decode_kernel<Values<Half>, Half, C, Depth>;
-    if constexpr (!kSpills) return decode_kernel<Values<BFloat16>, BFloat16, C, Depth>;
-    return nullptr;
+    return dtype == LK_DTYPE_F16 ? decode_kernel<Values<Half>, Half, C, Depth>
+                                 : decode_kernel<Values<BFloat16>, BFloat16, C, Depth>;
 }
 
 // Of the weight's interval, one of Depths.

@@ -7,6 +7,9 @@
 
 namespace lk::cuda {
 
+// 16-byte vectors of a token in a k-block.
+inline constexpr int kBlockVectors = FragmentLayout::kBlockDepth / 8;
+
 // Sums of a lane: [m16 tile][register of mma's result]. Row 16 * tile + g (registers 0, 1) and + 8 (2, 3), tokens 2t
 // and 2t + 1.
 using LaneSums = float[2][4];
@@ -17,32 +20,44 @@ __device__ __forceinline__ void step_of(const uint4& tokens, int step, uint32_t 
 }
 
 // totals += an interval of Depth k, whole k-blocks.
-//   codes, tokens   a lane's words and elements of x, of the k-blocks
-//   scales          of the interval, at the lane's rows
-//   lane_offset     lane * 4, for tables
-//   constant        -(zero) for Correction::constant, ones for Correction::offsets
-template <class Values, class T, Correction C, int Depth>
+//   codes        a lane's words
+//   tokens       elements of x, from a k-block to the next kBlockVectors
+//   scales       of the interval, at the lane's rows
+//   sums         TokenSums of the interval, at the lane's tokens
+//   lane_offset  lane * 4, for tables
+//   done         called with a block of the interval when its codes are needed no more
+template <class Values, class T, Correction C, int Depth, class Done>
 __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* tokens, const float4* scales,
-                                             uint32_t lane_offset, const uint32_t (&constant)[4], LaneSums& totals) {
-    constexpr int kSteps = Depth / 16;
+                                             const float* sums, uint32_t lane_offset, LaneSums& totals, Done&& done) {
     LaneSums products = {};
-    float token_sums[4] = {};
+    if constexpr (C == Correction::constant) {
+        const float4 first = *reinterpret_cast<const float4*>(sums);
 #pragma unroll
-    for (int i = 0; i < kSteps; ++i) {
-        const int step = i % 2;
-        const uint4& word = codes[i / 2];
-        uint32_t b[2];
-        step_of(tokens[i / 2], step, b);
-        if constexpr (C == Correction::offsets) mma_m16n8k16<T>(token_sums, constant, b, token_sums);
-#pragma unroll
-        for (int tile = 0; tile < 2; ++tile) {
-            if constexpr (C == Correction::constant) mma_m16n8k16<T>(products[tile], constant, b, products[tile]);
-            uint32_t a[4];
-            const uint32_t lower = tile == 0 ? word.x : word.z;
-            const uint32_t upper = tile == 0 ? word.y : word.w;
-            Values::fragment(step == 0 ? lower : upper, lane_offset, a);
-            mma_m16n8k16<T>(products[tile], a, b, products[tile]);
+        for (auto& tile : products) {
+            tile[0] = first.x;
+            tile[1] = first.y;
+            tile[2] = first.z;
+            tile[3] = first.w;
         }
+    }
+#pragma unroll
+    for (int block = 0; block < Depth / FragmentLayout::kBlockDepth; ++block) {
+        const uint4 present = tokens[block * kBlockVectors];
+        const uint4& word = codes[block];
+#pragma unroll
+        for (int step = 0; step < 2; ++step) {
+            uint32_t b[2];
+            step_of(present, step, b);
+#pragma unroll
+            for (int tile = 0; tile < 2; ++tile) {
+                uint32_t a[4];
+                const uint32_t lower = tile == 0 ? word.x : word.z;
+                const uint32_t upper = tile == 0 ? word.y : word.w;
+                Values::fragment(step == 0 ? lower : upper, lane_offset, a);
+                mma_m16n8k16<T>(products[tile], a, b, products[tile]);
+            }
+        }
+        done(block);
     }
     const float4 scale = scales[0];
     const float row_scale[4] = {scale.x, scale.y, scale.z, scale.w};
@@ -54,13 +69,15 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
         }
     }
     if constexpr (C == Correction::offsets) {
+        const float2 token_sums = *reinterpret_cast<const float2*>(sums);
         const float4 offset = scales[FragmentLayout::kRows / 4];
         const float row_offset[4] = {offset.x, offset.y, offset.z, offset.w};
 #pragma unroll
         for (int tile = 0; tile < 2; ++tile) {
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                totals[tile][i] = fma_rn(row_offset[2 * tile + i / 2], token_sums[i % 2], totals[tile][i]);
+                totals[tile][i] =
+                    fma_rn(row_offset[2 * tile + i / 2], i % 2 == 0 ? token_sums.x : token_sums.y, totals[tile][i]);
             }
         }
     }
@@ -69,18 +86,19 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
 // totals += k-blocks whose codes are multiplied by their scales before they go through tensor cores. `scales` are pairs
 // of 16-bit floats, of the group that the lane's codes of the first block belong to; groups are 16 k, lanes with t < 2
 // have the first of a block's two.
-template <class Values, class T, int Blocks>
+template <class Values, class T, int Blocks, class Done>
 __device__ __forceinline__ void add_scaled_blocks(const uint4* codes, const uint4* tokens, const uint4* scales,
-                                                  LaneSums& totals) {
+                                                  LaneSums& totals, Done&& done) {
     constexpr int kBlockGroups = 2 * FragmentLayout::kRows / 4;
     LaneSums products = {};
 #pragma unroll
     for (int block = 0; block < Blocks; ++block) {
         const uint4 pairs = scales[block * kBlockGroups];
+        const uint4 present = tokens[block * kBlockVectors];
 #pragma unroll
         for (int step = 0; step < 2; ++step) {
             uint32_t b[2];
-            step_of(tokens[block], step, b);
+            step_of(present, step, b);
 #pragma unroll
             for (int tile = 0; tile < 2; ++tile) {
                 const uint32_t lower = tile == 0 ? codes[block].x : codes[block].z;
@@ -91,6 +109,7 @@ __device__ __forceinline__ void add_scaled_blocks(const uint4* codes, const uint
                 mma_m16n8k16<T>(products[tile], a, b, products[tile]);
             }
         }
+        done(block);
     }
 #pragma unroll
     for (int tile = 0; tile < 2; ++tile) {

@@ -10,8 +10,8 @@ namespace lk::cuda {
 // What is added to a group's products besides scale * values.
 enum class Correction {
     none,      // values are exact as they are
-    constant,  // affine with one zero for all groups: a product with a constant fragment
-    offsets,   // an offset for every group and row: times the sum of the tokens' elements
+    constant,  // affine with one zero for all groups: products begin at -zero times the sum of the token's elements
+    offsets,   // an offset for every group and row: times the sum of the token's elements
 };
 
 constexpr Correction correction_of(const Codec& codec) {
@@ -27,6 +27,19 @@ constexpr int interval_depth(int64_t group_size) {
 // Scales, then offsets of an interval of a panel. What the four lanes of a row need lies together: [row % 8][row / 8].
 constexpr int interval_floats(Correction correction) {
     return correction == Correction::offsets ? 2 * FragmentLayout::kRows : FragmentLayout::kRows;
+}
+
+// Sums of eight tokens over an interval, pairs of tokens together. For Correction::constant a pair has four floats:
+// what products of rows g and of rows g + 8 begin at.
+constexpr int token_sum_floats(Correction correction) {
+    return correction == Correction::none ? 0 : correction == Correction::constant ? 16 : 8;
+}
+
+// Intervals of sums: of a whole record those of `depth`, behind the last whole one k-blocks.
+constexpr int64_t token_sum_intervals(const FragmentLayout& layout, int depth) {
+    const int64_t records = layout.in_features / FragmentLayout::kRecordDepth;
+    const int64_t blocks = layout.blocks() - records * (FragmentLayout::kRecordDepth / FragmentLayout::kBlockDepth);
+    return records * (FragmentLayout::kRecordDepth / depth) + blocks;
 }
 
 // Values of pairs of codes: entry [code byte][lane], a copy for each lane, so that a warp's lookups never meet in a

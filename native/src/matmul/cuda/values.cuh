@@ -45,21 +45,6 @@ struct AffineValues {
             for (int r = 0; r < 4; ++r) a[r] = lop3<kAndOr>(word >> (4 * r), 0x000f000fu, 0x43004300u);
         }
     }
-
-    // A fragment all of whose values, in the units of fragment(), are -(zero + excess).
-    __device__ __forceinline__ static void minus(int zero, uint32_t (&a)[4]) {
-        uint32_t lower;
-        uint32_t upper;
-        if constexpr (kIsHalf) {
-            lower = 0x8000u | uint32_t(zero);
-            upper = 0x8000u | uint32_t(zero) << 4;
-        } else {
-            // 128 ... 255 have their exponent and all of their bits in bf16's 16.
-            lower = upper = 0xc300u | uint32_t(zero);
-        }
-        a[0] = a[2] = lower | lower << 16;
-        a[1] = a[3] = upper | upper << 16;
-    }
 };
 
 template <class T>
