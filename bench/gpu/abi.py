@@ -97,6 +97,8 @@ class ContextOptions(_Struct):
         ("device_index", c_int32),
         ("cpu_isa", c_int32),
         ("batch_invariant", c_uint32),
+        ("compute", c_int32),
+        ("reserved", c_uint32),
         ("stream", c_void_p),
         ("allocator", Allocator),
     ]

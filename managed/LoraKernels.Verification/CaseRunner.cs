@@ -126,10 +126,13 @@ internal sealed partial class CaseRunner<T>(Device device, VerificationCase @cas
         return run(bias.View, Elements.ToDoubles(values));
     }
 
-    private static CaseOutcome Compare<TOut>(GuardedTensor<TOut> output, double[] expected)
+    private CaseOutcome Compare<TOut>(GuardedTensor<TOut> output, double[] expected)
         where TOut : unmanaged
     {
-        double error = VerificationError.Relative(Elements.ToFloats(output.Read()), expected);
+        float[] actual = Elements.ToFloats(output.Read());
+        double error = device.Compute == ComputeMode.Int8Activations && @case.IsProduct
+            ? VerificationError.OfNorm(actual, expected)
+            : VerificationError.Relative(actual, expected);
         long changed = output.ChangedGuards();
         return new CaseOutcome(error, changed == 0 ? null : $"{changed} elements outside the destination changed");
     }

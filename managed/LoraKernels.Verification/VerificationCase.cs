@@ -56,6 +56,13 @@ public sealed record VerificationCase
         _ => VerificationError.Limit(DType),
     };
 
+    /// <summary>Whether the result depends on how x · Wᵀ is computed.</summary>
+    public bool IsProduct => Op is VerificationOp.Matmul or VerificationOp.MatmulBias or VerificationOp.Linear;
+
+    /// <summary><see cref="Limit"/>, or what a device in <see cref="ComputeMode.Int8Activations"/> is allowed.</summary>
+    public double LimitIn(ComputeMode compute) =>
+        compute == ComputeMode.Int8Activations && IsProduct ? VerificationError.Int8Limit : Limit;
+
     /// <summary>Name of the op in tables, as in the C ABI.</summary>
     public string OpName => Op switch
     {

@@ -15,6 +15,29 @@ public static class VerificationError
         _ => throw new ArgumentOutOfRangeException(nameof(dtype), dtype, "Allowed: Float32, Float16, BFloat16."),
     };
 
+    /// <summary>The largest error of x · Wᵀ in <see cref="ComputeMode.Int8Activations"/>, as <see cref="OfNorm"/> measures it.</summary>
+    public const double Int8Limit = 1e-2;
+
+    /// <summary>‖actual − expected‖ / ‖expected‖, alone: x in 8 bits leaves every element an error of its own.</summary>
+    /// <param name="actual">What the device gave.</param>
+    /// <param name="expected">The same elements, in double precision.</param>
+    /// <returns>As <see cref="Relative"/>.</returns>
+    public static double OfNorm(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected)
+    {
+        if (actual.Length != expected.Length)
+            throw new ArgumentException($"{actual.Length} elements, not {expected.Length}.", nameof(actual));
+        double differences = 0;
+        double squares = 0;
+        for (int i = 0; i < expected.Length; i++)
+        {
+            differences += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+            squares += expected[i] * expected[i];
+        }
+
+        double error = differences == 0 ? 0 : Math.Sqrt(differences / squares);
+        return double.IsFinite(error) ? error : Unbounded;
+    }
+
     /// <summary>
     /// The larger of two figures: ‖actual − expected‖ / ‖expected‖, and the worst element's |actual − expected| over
     /// the larger of |expected| and the root mean square of all, without which one wrong element among many thousands

@@ -49,8 +49,9 @@ public static class VerificationSuite
             outcome = new CaseOutcome(VerificationError.Unbounded, exception.Message);
         }
 
+        double limit = @case.LimitIn(device.Compute);
         return new VerificationResult(
             @case.OpName, device.Info.Name, device.Info.Isa, @case.DTypeName, @case.FormatName, @case.Shape,
-            outcome.Error, @case.Limit, outcome.Error <= @case.Limit && outcome.Message is null, outcome.Message);
+            outcome.Error, limit, outcome.Error <= limit && outcome.Message is null, outcome.Message);
     }
 }

@@ -24,7 +24,7 @@ public sealed partial class Device
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
     /// <exception cref="LoraKernelsException">The device cannot be opened; the message says why.</exception>
     public static Device Open() => Count(DeviceKind.Cuda) > 0
-        ? new Device(DeviceKind.Cuda, 0, CpuIsa.Auto, batchInvariant: false)
+        ? new Device(DeviceKind.Cuda, 0, CpuIsa.Auto, batchInvariant: false, ComputeMode.Precise)
         : OpenCpu();
 
     /// <summary>Opens a device by name.</summary>
@@ -37,24 +37,28 @@ public sealed partial class Device
     /// speed. False: on a GPU, sums may be ordered as is fastest for the number of rows. The CPU is always invariant
     /// (<see cref="IsBatchInvariant"/>). Either way the same call gives the same bits.
     /// </param>
+    /// <param name="compute">How x · Wᵀ is computed; only the CPU has <see cref="ComputeMode.Int8Activations"/>.</param>
     /// <exception cref="ArgumentException">Another name; the message lists what is allowed.</exception>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
     /// <exception cref="LoraKernelsException">
-    /// <see cref="LoraKernelsStatus.DeviceUnavailable"/>: there is no such device here, and why.
+    /// <see cref="LoraKernelsStatus.DeviceUnavailable"/>: there is no such device here, and why;
+    /// <see cref="LoraKernelsStatus.Unsupported"/>: a path that this processor cannot run, or a mode that the device does
+    /// not have.
     /// </exception>
-    public static Device Open(string name, bool batchInvariant = false)
+    public static Device Open(
+        string name, bool batchInvariant = false, ComputeMode compute = ComputeMode.Precise)
     {
         (DeviceKind kind, int index, CpuIsa isa) = ParseName(name);
-        return new Device(kind, index, isa, batchInvariant);
+        return new Device(kind, index, isa, batchInvariant, compute);
     }
 
     /// <summary>
     /// Opens a device where the host engine works: in the CUDA context of one of its streams, which becomes the
     /// <see cref="DefaultStream"/>. An engine's memory can be used on such a device, and need not be on any other:
-    /// <see cref="Open(string, bool)"/> takes the calling thread's current context, or else the primary one, and engines may
+    /// <see cref="Open(string, bool, ComputeMode)"/> takes the calling thread's current context, or else the primary one, and engines may
     /// have their own. Open one device for each context; tensors and weights do not go from one to the other.
     /// </summary>
-    /// <param name="name">The stream's device, such as <c>cuda:1</c>; see <see cref="Open(string, bool)"/>.</param>
+    /// <param name="name">The stream's device, such as <c>cuda:1</c>; see <see cref="Open(string, bool, ComputeMode)"/>.</param>
     /// <param name="nativeStream">
     /// A <c>CUstream</c> of its own, not a default stream. It stays the engine's; stream and context must outlive the
     /// device and everything that is made on it.
@@ -63,7 +67,7 @@ public sealed partial class Device
     /// The engine's object that destroys the stream when it is collected; the device, and what is made on it, keep it
     /// from that. Null where there is none.
     /// </param>
-    /// <param name="batchInvariant">See <see cref="Open(string, bool)"/>.</param>
+    /// <param name="batchInvariant">See <see cref="Open(string, bool, ComputeMode)"/>.</param>
     /// <exception cref="ArgumentException">
     /// No such name, or <paramref name="nativeStream"/> is a default stream.
     /// </exception>
@@ -77,17 +81,19 @@ public sealed partial class Device
     {
         (DeviceKind kind, int index, CpuIsa isa) = ParseName(name);
         RequireOwnStream(nativeStream);
-        return new Device(kind, index, isa, batchInvariant, nativeStream, owner);
+        return new Device(kind, index, isa, batchInvariant, ComputeMode.Precise, nativeStream, owner);
     }
 
     /// <summary>Opens the CPU.</summary>
     /// <param name="isa">The code path.</param>
+    /// <param name="compute">How x · Wᵀ is computed.</param>
     /// <exception cref="NativeLibraryException">The native library cannot be loaded.</exception>
     /// <exception cref="LoraKernelsException">
     /// <see cref="LoraKernelsStatus.Unsupported"/>: a path that this processor cannot run;
     /// <see cref="LoraKernelsStatus.InvalidArgument"/>: an unknown path, also in <c>LORAKERNELS_CPU</c>.
     /// </exception>
-    public static Device OpenCpu(CpuIsa isa = CpuIsa.Auto) => new(DeviceKind.Cpu, 0, isa, batchInvariant: true);
+    public static Device OpenCpu(CpuIsa isa = CpuIsa.Auto, ComputeMode compute = ComputeMode.Precise) =>
+        new(DeviceKind.Cpu, 0, isa, batchInvariant: true, compute);
 
     /// <summary>The devices of a kind; none is an answer, and <see cref="TryDescribe"/> then says why.</summary>
     /// <param name="kind">What to look for.</param>

@@ -13,13 +13,15 @@ public sealed partial class Device : IDisposable
     private readonly bool _isOnHostStream;
 
     private Device(
-        DeviceKind kind, int index, CpuIsa isa, bool batchInvariant, nint nativeStream = 0, object? owner = null)
+        DeviceKind kind, int index, CpuIsa isa, bool batchInvariant, ComputeMode compute, nint nativeStream = 0,
+        object? owner = null)
     {
         _isa = (lk_cpu_isa)isa;
         _isOnHostStream = nativeStream != 0;
         IsBatchInvariant = batchInvariant || kind == DeviceKind.Cpu;
-        ContextHandle context =
-            CreateContext(kind, index, _isa, IsBatchInvariant, nativeStream, owner, nameof(Device));
+        Compute = compute;
+        ContextHandle context = CreateContext(
+            kind, index, _isa, IsBatchInvariant, compute, nativeStream, owner, nameof(Device));
         try
         {
             Info = Describe(context);
@@ -37,9 +39,12 @@ public sealed partial class Device : IDisposable
 
     /// <summary>
     /// Whether no bit of a row of a result depends on the other rows, on any of the device's streams: always on the CPU,
-    /// and on a GPU that was opened so (see <see cref="Open(string, bool)"/>).
+    /// and on a GPU that was opened so (see <see cref="Open(string, bool, ComputeMode)"/>).
     /// </summary>
     public bool IsBatchInvariant { get; }
+
+    /// <summary>How x · Wᵀ is computed, on all of the device's streams.</summary>
+    public ComputeMode Compute { get; }
 
     /// <summary>
     /// The stream of every operation that is given none. It serves one thread at a time; other threads need their own
@@ -158,7 +163,7 @@ public sealed partial class Device : IDisposable
     /// <summary>Waits for the default stream and lets go of it. What was made on the device stays valid.</summary>
     public void Dispose() => DefaultStream.Handle.Dispose();
 
-    /// <summary>The device's name as <see cref="Open(string, bool)"/> takes it.</summary>
+    /// <summary>The device's name as <see cref="Open(string, bool, ComputeMode)"/> takes it.</summary>
     public override string ToString() =>
         Info.Kind switch
         {
@@ -190,13 +195,13 @@ public sealed partial class Device : IDisposable
     {
         using var alive = new Lease(DefaultStream.Handle);
         ContextHandle context = CreateContext(
-            Info.Kind, Info.Index, _isa, IsBatchInvariant, nativeStream, owner, nameof(DeviceStream));
+            Info.Kind, Info.Index, _isa, IsBatchInvariant, Compute, nativeStream, owner, nameof(DeviceStream));
         return new DeviceStream(this, context, isDefault: false);
     }
 
     private static unsafe ContextHandle CreateContext(
-        DeviceKind kind, int index, lk_cpu_isa isa, bool batchInvariant, nint nativeStream, object? owner,
-        string publicName)
+        DeviceKind kind, int index, lk_cpu_isa isa, bool batchInvariant, ComputeMode compute, nint nativeStream,
+        object? owner, string publicName)
     {
         var options = new lk_context_options
         {
@@ -206,6 +211,7 @@ public sealed partial class Device : IDisposable
             device_index = index,
             cpu_isa = isa,
             batch_invariant = batchInvariant ? 1u : 0u,
+            compute = (lk_compute)compute,
             stream = (void*)nativeStream,
         };
         lk_context* context;

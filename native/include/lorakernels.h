@@ -99,6 +99,16 @@ typedef enum lk_cpu_isa {
     LK_CPU_AVX512_VNNI = 5  /* "avx512vnni": with integer dot products */
 } lk_cpu_isa;
 
+/* How x * W^T is computed. */
+typedef enum lk_compute {
+    LK_COMPUTE_PRECISE = 0, /* fp32 sums of the products of x and the dequantized weights, whatever types x and y have:
+                               errors of 1e-5 (y in fp32), 1e-3 (fp16) or 8e-3 (bf16) of the result's norm at most */
+    LK_COMPUTE_INT8 = 1     /* CPU only. x is rounded to 8 bits, with a scale for each row and group of weights (at most
+                               128 k), and so are the 16 values of NF4 and FP4: errors up to 1e-2 of the result's norm.
+                               Adapters are computed as ever, and all is precise on paths that are no faster with int8
+                               (those without integer dot products). */
+} lk_compute;
+
 typedef struct lk_device_info {
     uint32_t struct_size;
     lk_device_kind kind;
@@ -146,6 +156,8 @@ typedef struct lk_context_options {
     uint32_t batch_invariant; /* 1: no bit of a row of a result depends on the other rows, at some cost in speed; 0: on
                                  a GPU, sums may be ordered as is fastest for the number of rows. The CPU is always
                                  invariant. Either way the same call gives the same bits. */
+    lk_compute compute;
+    uint32_t reserved; /* 0 */
     void* stream; /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL. With a borrowed one the
                      context works in that stream's CUDA context; without, in the calling thread's current one
                      if that is of this device, else in the device's primary one. The caller's current CUDA
@@ -156,7 +168,7 @@ typedef struct lk_context_options {
 /* @retval LK_ABI_MISMATCH abi_version or struct_size is not this library's
  * @retval LK_DEVICE_UNAVAILABLE no such device
  * @retval LK_DRIVER_TOO_OLD, LK_ARCHITECTURE_NOT_BUILT, LK_DEVICE_LOST as their names say
- * @retval LK_UNSUPPORTED cpu_isa that this processor cannot run
+ * @retval LK_UNSUPPORTED cpu_isa that this processor cannot run, LK_COMPUTE_INT8 elsewhere than on the CPU
  * @retval LK_INVALID_ARGUMENT half an allocator, a stream for the CPU, LORAKERNELS_CPU names no path */
 LK_API lk_status lk_context_create(const lk_context_options* options, lk_context** context_out);
 

@@ -4,4 +4,6 @@ namespace LoraKernels.Tests.Operations;
 internal static class TestDevices
 {
     public static IReadOnlyList<string> Names => ["emulated"];
+
+    public static IReadOnlyList<string> NamesAndModes => Names;
 }

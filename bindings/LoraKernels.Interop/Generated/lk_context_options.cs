@@ -22,6 +22,11 @@ internal unsafe partial struct lk_context_options
     [NativeTypeName("uint32_t")]
     public uint batch_invariant;
 
+    public lk_compute compute;
+
+    [NativeTypeName("uint32_t")]
+    public uint reserved;
+
     public void* stream;
 
     public lk_allocator allocator;

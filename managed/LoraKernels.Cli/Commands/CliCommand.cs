@@ -45,6 +45,25 @@ internal abstract class CliCommand : Command
         HelpName = "NAME",
     };
 
+    /// <summary>Names of what <see cref="ComputeMode"/> has, the usual one first.</summary>
+    protected static IReadOnlyList<string> ComputeModes { get; } = ["precise", "int8"];
+
+    /// <summary>The <c>--compute</c> option; <see cref="ComputeOf"/> reads it.</summary>
+    protected static Option<string> ComputeOption()
+    {
+        Option<string> option = new("--compute")
+        {
+            Description = "precise, or int8: x in 8 bits, faster and less exact, on the CPU only",
+            HelpName = "MODE",
+            DefaultValueFactory = static _ => "precise",
+        };
+        option.AcceptOnlyFromAmong([.. ComputeModes]);
+        return option;
+    }
+
+    protected static ComputeMode ComputeOf(ParseResult parsed, Option<string> option) =>
+        parsed.GetValue(option) == "int8" ? ComputeMode.Int8Activations : ComputeMode.Precise;
+
     /// <summary>An option that takes a whole number in a range, which its description and its error name.</summary>
     protected static Option<int> IntegerOption(
         string name, string helpName, string description, int least, int most, int usual) => new(name)
@@ -67,13 +86,15 @@ internal abstract class CliCommand : Command
         name is not null && name.StartsWith("emulated", StringComparison.OrdinalIgnoreCase);
 
     /// <summary>Opens the device that was asked for.</summary>
-    protected static Device OpenDevice(string? name)
+    protected static Device OpenDevice(string? name, ComputeMode compute = ComputeMode.Precise)
     {
         try
         {
             if (IsEmulated(name))
                 EmulatedDevice.UseLibrary();
-            return name is null ? Device.Open() : Device.Open(name);
+            return name is null && compute == ComputeMode.Precise
+                ? Device.Open()
+                : Device.Open(name ?? "cpu", compute: compute);
         }
         catch (FileNotFoundException missing)
         {

@@ -35,6 +35,14 @@ lk_status lk_context_create(const lk_context_options* options, lk_context** cont
             fail(LK_INVALID_ARGUMENT, "options.cpu_isa: is %d; allowed are %d (auto) ... %d (avx512vnni)",
                  raw(options->cpu_isa), LK_CPU_AUTO, LK_CPU_AVX512_VNNI);
         }
+        if (raw(options->compute) != LK_COMPUTE_PRECISE && raw(options->compute) != LK_COMPUTE_INT8) {
+            fail(LK_INVALID_ARGUMENT, "options.compute: is %d; allowed are precise (%d) and int8 (%d)",
+                 raw(options->compute), LK_COMPUTE_PRECISE, LK_COMPUTE_INT8);
+        }
+        if (options->compute == LK_COMPUTE_INT8 && options->device_kind != LK_DEVICE_CPU) {
+            fail(LK_UNSUPPORTED, "options.compute: is int8, which the CPU alone has");
+        }
+        check_reserved(options->reserved, "options.reserved");
         check_allocator(options->allocator);
         *context_out = new lk_context(open_device(*options));
     });

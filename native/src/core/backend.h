@@ -12,12 +12,6 @@ namespace lk {
 class Workspace;
 struct BatchPlan;
 
-// How x * W^T is computed. The CPU has both; elsewhere it is always precise.
-enum class Compute {
-    precise,  // the numeric contract
-    int8,     // x in 8 bits, with a scale for each row and group of W
-};
-
 // y = x * W^T + adapters + bias.
 struct LinearArguments {
     const lk_matrix& x;
@@ -26,7 +20,7 @@ struct LinearArguments {
     int32_t module;
     const lk_matrix* bias;  // or NULL
     const lk_matrix& y;
-    Compute compute = Compute::precise;
+    lk_compute compute = LK_COMPUTE_PRECISE;
 };
 
 // Operations that a backend has recorded.

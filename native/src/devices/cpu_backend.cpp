@@ -92,7 +92,9 @@ void CpuBackend::quantize(const lk_matrix& w, lk_weight_tensors& tensors_out) {
 }
 
 void CpuBackend::linear(const LinearArguments& arguments, Workspace& workspace) {
-    kernels_.linear(arguments, workspace);
+    LinearArguments in_mode = arguments;
+    in_mode.compute = compute_;
+    kernels_.linear(in_mode, workspace);
 }
 
 void CpuBackend::shrink(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,

@@ -12,7 +12,8 @@ void describe_machine(lk_device_info& info);
 
 class CpuBackend final : public Backend {
   public:
-    CpuBackend(const Kernels& kernels, const lk_allocator& allocator) : kernels_(kernels), allocator_(allocator) {}
+    CpuBackend(const Kernels& kernels, lk_compute compute, const lk_allocator& allocator)
+        : kernels_(kernels), compute_(compute), allocator_(allocator) {}
 
     DeviceId device() const override { return {}; }
     void describe(lk_device_info& info) const override;
@@ -43,6 +44,7 @@ class CpuBackend final : public Backend {
 
   private:
     const Kernels& kernels_;
+    lk_compute compute_;
     lk_allocator allocator_;
 };
 

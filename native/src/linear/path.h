@@ -31,12 +31,12 @@ struct Path {
     // The most bytes that a row is prepared to; 0 where rows are taken as they are.
     int64_t (*prepared_row_bytes)(int64_t in_features);
     // Prepares kPreparedRows rows for a weight, or what is left: those from `begin` on of a chunk of `rows`.
-    void (*prepare)(const lk_weight& weight, Compute compute, const float* x, int64_t begin, int64_t rows,
+    void (*prepare)(const lk_weight& weight, lk_compute compute, const float* x, int64_t begin, int64_t rows,
                     uint8_t* prepared);
     // totals[r][c] += x[r] . W[c] for the columns c of a panel and rows [begin, begin + rows); begin is a multiple of
     // kPreparedRows. The sum of a row has one order, whatever the other rows are.
-    void (*add_product)(const lk_weight& weight, Compute compute, int64_t panel, const PreparedRows& x, int64_t begin,
-                        int64_t rows, float (*totals)[PanelLayout::kColumns]);
+    void (*add_product)(const lk_weight& weight, lk_compute compute, int64_t panel, const PreparedRows& x,
+                        int64_t begin, int64_t rows, float (*totals)[PanelLayout::kColumns]);
     // out[e][r] = x_rows[e] . A[r] for a rank tile of A and at most kEntriesAtOnce entries.
     void (*shrink_tile)(const void* tile, lk_dtype dtype, int64_t in_features, const float* const* x_rows,
                         float* const* out, int64_t entries);

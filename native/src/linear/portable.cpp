@@ -9,7 +9,7 @@
 namespace lk::cpu {
 namespace {
 
-void add_product(const lk_weight& weight, Compute, int64_t panel, const PreparedRows& x, int64_t begin, int64_t rows,
+void add_product(const lk_weight& weight, lk_compute, int64_t panel, const PreparedRows& x, int64_t begin, int64_t rows,
                  float (*totals)[PanelLayout::kColumns]) {
     DecodedBlock block;
     const ValueTable table(weight.codec.values);
@@ -64,7 +64,7 @@ void expand_tile(const void* rows, lk_dtype dtype, int64_t out_features, const f
 const Path kPortablePath = {
     .takes_straddling_groups = true,
     .prepared_row_bytes = [](int64_t) { return int64_t(0); },
-    .prepare = [](const lk_weight&, Compute, const float*, int64_t, int64_t, uint8_t*) {},
+    .prepare = [](const lk_weight&, lk_compute, const float*, int64_t, int64_t, uint8_t*) {},
     .add_product = add_product,
     .shrink_tile = shrink_tile,
     .expand_tile = expand_tile,

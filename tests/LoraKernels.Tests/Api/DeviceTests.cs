@@ -65,6 +65,20 @@ public sealed class DeviceTests
     }
 
     [Test]
+    public void ADeviceIsPreciseUnlessInt8IsAskedFor()
+    {
+        using Device usual = Device.Open("cpu");
+        using Device int8 = Device.Open("cpu", compute: ComputeMode.Int8Activations);
+
+        Assert.That(usual.Compute, Is.EqualTo(ComputeMode.Precise));
+        Assert.That(int8.Compute, Is.EqualTo(ComputeMode.Int8Activations));
+        Assert.That(
+            () => Device.OpenCpu(compute: (ComputeMode)7), Fails.With(LoraKernelsStatus.InvalidArgument));
+        Assert.That(
+            () => Device.Open("cuda", compute: ComputeMode.Int8Activations), Fails.With(LoraKernelsStatus.Unsupported));
+    }
+
+    [Test]
     public void ThereIsOneCpu()
     {
         Assert.That(Device.Enumerate(DeviceKind.Cpu), Has.Count.EqualTo(1));

@@ -38,6 +38,8 @@ public sealed class StatusTests
         Assert.That((int)CpuIsa.Portable, Is.EqualTo((int)lk_cpu_isa.LK_CPU_PORTABLE));
         Assert.That((int)CpuIsa.Avx2, Is.EqualTo((int)lk_cpu_isa.LK_CPU_AVX2));
         Assert.That((int)CpuIsa.Avx512, Is.EqualTo((int)lk_cpu_isa.LK_CPU_AVX512));
+        Assert.That((int)ComputeMode.Precise, Is.EqualTo((int)lk_compute.LK_COMPUTE_PRECISE));
+        Assert.That((int)ComputeMode.Int8Activations, Is.EqualTo((int)lk_compute.LK_COMPUTE_INT8));
         Assert.That((int)CpuIsa.Avx512Vnni, Is.EqualTo((int)lk_cpu_isa.LK_CPU_AVX512_VNNI));
         Assert.That((int)DType.Float32, Is.EqualTo((int)lk_dtype.LK_DTYPE_F32));
         Assert.That((int)DType.Float16, Is.EqualTo((int)lk_dtype.LK_DTYPE_F16));

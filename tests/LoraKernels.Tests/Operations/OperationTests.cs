@@ -4,7 +4,7 @@ using NUnit.Framework;
 namespace LoraKernels.Tests.Operations;
 
 /// <summary>The table of operations, on every backend present, against the reference.</summary>
-[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.NamesAndModes))]
 public sealed class OperationTests(string deviceName) : DeviceFixture(deviceName)
 {
     [TestCaseSource(typeof(VerificationSuite), nameof(VerificationSuite.Cases))]

@@ -7,7 +7,7 @@ namespace LoraKernels.Tests.Properties;
 /// <summary>
 /// A row's bits are its own on a device that is opened so: they depend on no neighbour, no position, no thread and no run.
 /// </summary>
-[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.NamesAndModes))]
 [NonParallelizable]
 public sealed class BatchInvarianceTests(string deviceName) : DeviceFixture(deviceName, batchInvariant: true)
 {

@@ -6,7 +6,7 @@ using NUnit.Framework;
 namespace LoraKernels.Tests.Properties;
 
 /// <summary>NaN and infinity stay in their row, in their adapter and in their column; finite inputs make no NaN.</summary>
-[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
+[TestFixtureSource(typeof(TestDevices), nameof(TestDevices.NamesAndModes))]
 public sealed class NonFiniteTests(string deviceName) : DeviceFixture(deviceName)
 {
     private const int Rows = 9;

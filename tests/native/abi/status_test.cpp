@@ -90,6 +90,13 @@ TEST_F(Status, InvalidArgument) {
     invariance.batch_invariant = 2;
     LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "options.batch_invariant: is 2; allowed are 0 and 1",
                     lk_context_create(&invariance, other.out()));
+    lk_context_options compute = context_options();
+    compute.compute = static_cast<lk_compute>(2);
+    LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "options.compute: is 2; allowed are precise (0) and int8 (1)",
+                    lk_context_create(&compute, other.out()));
+    compute.compute = LK_COMPUTE_INT8;
+    compute.device_kind = LK_DEVICE_CUDA;
+    LK_EXPECT_ERROR(LK_UNSUPPORTED, "options.compute: is int8", lk_context_create(&compute, other.out()));
     char workspace[300];
     LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "with data", lk_context_set_workspace(context, workspace, 0));
 }

@@ -24,9 +24,9 @@ double relative_error(const Matrix& actual, const Matrix& expected) {
 class Paths : public testing::TestWithParam<Case> {
   protected:
     // y of one path: weight, two adapters of different ranks on a module with two slices, bias.
-    Matrix run(lk_cpu_isa isa) {
+    Matrix run(lk_cpu_isa isa, lk_compute compute = LK_COMPUTE_PRECISE) {
         const int64_t m = GetParam().m, n = GetParam().weight.out_features, k = GetParam().weight.in_features;
-        Context context = make_context(isa);
+        Context context = make_context(isa, compute);
         Tensors tensors(GetParam().weight);
         fill(tensors, 1);
         Weight weight;
@@ -66,6 +66,13 @@ TEST_P(Paths, AgreeWithReference) {
     const Matrix expected = run(LK_CPU_REFERENCE);
     for (const lk_cpu_isa isa : fast_paths()) {
         EXPECT_LE(relative_error(run(isa), expected), 1e-6) << "path " << isa;
+    }
+}
+
+TEST_P(Paths, AgreeWithReferenceInInt8) {
+    const Matrix expected = run(LK_CPU_REFERENCE);
+    for (const lk_cpu_isa isa : fast_paths()) {
+        EXPECT_LE(relative_error(run(isa, LK_COMPUTE_INT8), expected), 1e-2) << "path " << isa;
     }
 }
 

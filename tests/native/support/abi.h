@@ -61,9 +61,10 @@ inline lk_context_options context_options(lk_cpu_isa isa = LK_CPU_AUTO) {
     return options;
 }
 
-inline Context make_context(lk_cpu_isa isa = LK_CPU_AUTO) {
+inline Context make_context(lk_cpu_isa isa = LK_CPU_AUTO, lk_compute compute = LK_COMPUTE_PRECISE) {
     Context context;
-    const lk_context_options options = context_options(isa);
+    lk_context_options options = context_options(isa);
+    options.compute = compute;
     LK_EXPECT_OK(lk_context_create(&options, context.out()));
     return context;
 }

@@ -71,6 +71,7 @@ internal sealed class InfoCommand : CliCommand
         return new InfoCpu(
             cpu.Info.Name,
             cpu.Info.Isa,
+            ComputeModes,
             string.IsNullOrEmpty(chosen) ? null : chosen,
             cpu.Info.ComputeUnits,
             Device.CpuThreadCount,
@@ -97,6 +98,7 @@ internal sealed class InfoCommand : CliCommand
             facts.Add("CPU", cpu.Name);
             facts.Add("", $"{Units.Count(cpu.Processors, "processor")}, {Units.Count(cpu.Threads, "thread")}, {Units.Bytes(cpu.MemoryBytes)}");
             facts.Add("", $"{cpu.Isa} kernels ({choice})");
+            facts.Add("", $"computes {string.Join(" or ", cpu.ComputeModes)}");
         }
         if (report.Cuda is { } cuda)
         {

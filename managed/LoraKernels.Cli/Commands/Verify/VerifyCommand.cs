@@ -8,6 +8,8 @@ internal sealed class VerifyCommand : CliCommand
 {
     private readonly Option<string?> _device = DeviceOption();
 
+    private readonly Option<string> _compute = ComputeOption();
+
     private readonly Option<bool> _all = new("--all") { Description = "List every case, not a line an op, format and type" };
 
     private readonly Option<int> _seeds = IntegerOption(
@@ -22,6 +24,7 @@ internal sealed class VerifyCommand : CliCommand
             cancellation)
     {
         Options.Add(_device);
+        Options.Add(_compute);
         Options.Add(_all);
         Options.Add(_seeds);
     }
@@ -30,6 +33,7 @@ internal sealed class VerifyCommand : CliCommand
     [
         new("lorakernels verify", "every operation on the best device there is"),
         new("lorakernels verify --device cpu:reference", "the scalar path"),
+        new("lorakernels verify --compute int8", "with x in 8 bits, which only the CPU does"),
         new("lorakernels verify --all", "case by case"),
         new("lorakernels verify --device emulated --seeds 10", "the CUDA kernels under ten schedules (builds from source)"),
         new("lorakernels verify --json | jq '.[] | select(.ok | not)'", "what fails, for a script"),
@@ -44,10 +48,12 @@ internal sealed class VerifyCommand : CliCommand
 
         List<VerifyRow> rows = [];
         DeviceInfo info;
+        ComputeMode compute;
         using (ProgressLine progress = new(Terminal, "Opening the device", Cancellation))
-        using (Device device = OpenDevice(name))
+        using (Device device = OpenDevice(name, ComputeOf(parsed, _compute)))
         {
             info = device.Info;
+            compute = device.Compute;
             if (seeds == 0)
                 rows.AddRange(Run(device, progress, null));
             for (int seed = 1; seed <= seeds; seed++)
@@ -61,7 +67,7 @@ internal sealed class VerifyCommand : CliCommand
         if (WantsJson(parsed))
             WriteJson<IReadOnlyList<VerifyRow>>(rows, CliJson.Default.IReadOnlyListVerifyRow);
         else
-            VerifyView.Write(Terminal.Output, info, rows, parsed.GetValue(_all));
+            VerifyView.Write(Terminal.Output, info, compute, rows, parsed.GetValue(_all));
         return rows.Count > 0 && rows.All(static row => row.Ok) ? ExitCode.Ok : ExitCode.Failure;
     }
 

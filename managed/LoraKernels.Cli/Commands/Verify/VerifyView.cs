@@ -6,9 +6,11 @@ namespace LoraKernels.Cli.Commands.Verify;
 /// <summary>Prints the results of <c>verify</c> for a person.</summary>
 internal static class VerifyView
 {
-    public static void Write(IAnsiConsole console, DeviceInfo device, IReadOnlyList<VerifyRow> rows, bool all)
+    public static void Write(
+        IAnsiConsole console, DeviceInfo device, ComputeMode compute, IReadOnlyList<VerifyRow> rows, bool all)
     {
-        Facts.Title(console, "LoraKernels verify", $"{device.Name}, {device.Isa} kernels, against the float64 reference");
+        string kernels = compute == ComputeMode.Int8Activations ? $"{device.Isa} kernels in int8" : $"{device.Isa} kernels";
+        Facts.Title(console, "LoraKernels verify", $"{device.Name}, {kernels}, against the float64 reference");
         Tables.Write(console, all ? Cases(rows) : Summary(rows));
         VerifyRow[] failed = [.. rows.Where(static row => !row.Ok)];
         foreach (VerifyRow row in failed)

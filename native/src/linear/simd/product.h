@@ -12,9 +12,9 @@ constexpr int kRowsOfDigits = 4;
 constexpr int kRowsOfInt8 = 8;
 
 // The number of signed bytes that x is taken apart to; 0: none, it stays fp32.
-inline int digits_for([[maybe_unused]] const IntegerTable& table, [[maybe_unused]] Compute compute) {
+inline int digits_for([[maybe_unused]] const IntegerTable& table, [[maybe_unused]] lk_compute compute) {
     if constexpr (!kHasDot) return 0;
-    if (compute == Compute::int8) return 1;
+    if (compute == LK_COMPUTE_INT8) return 1;
     return table.exact ? kDigits : 0;
 }
 
@@ -32,7 +32,7 @@ inline int64_t prepared_row_bytes(int64_t in_features) {
                      row_bytes(kDigits, most_spans, in_features)});
 }
 
-inline void prepare(const lk_weight& weight, Compute compute, const float* x, int64_t begin, int64_t rows,
+inline void prepare(const lk_weight& weight, lk_compute compute, const float* x, int64_t begin, int64_t rows,
                     uint8_t* prepared) {
     const Spans spans(weight);
     const IntegerTable table(weight.codec);
@@ -160,8 +160,8 @@ inline void multiply_pass(int digits, const PackedWords& words, const IntegerTab
     rows.for_each(FloatProduct<DecodedFloats>{codes, spans, totals, column});
 }
 
-inline void add_product(const lk_weight& weight, Compute compute, int64_t panel, const PreparedRows& x, int64_t begin,
-                        int64_t rows, Totals totals) {
+inline void add_product(const lk_weight& weight, lk_compute compute, int64_t panel, const PreparedRows& x,
+                        int64_t begin, int64_t rows, Totals totals) {
     const Spans spans(weight);
     const IntegerTable table(weight.codec);
     alignas(64) float values[16];
