@@ -32,10 +32,10 @@ inline int64_t row_bytes(int digits, int64_t spans, int64_t in_features) {
     return spans * header_bytes(digits) + divide_up(in_features, PanelLayout::kStepDepth) * step_bytes(digits);
 }
 
-inline void put_floats(const Spans& spans, const float* x, int64_t x_stride, int rows, uint8_t* out) {
+inline void put_floats(const lk_weight& weight, const float* x, int64_t x_stride, int rows, uint8_t* out) {
     auto* next = reinterpret_cast<float*>(out);
-    for (int64_t s = 0, count = spans.count(); s < count; ++s) {
-        const Span span = spans[s];
+    for (SpanCursor cursor(weight); !cursor.at_end(); cursor.next()) {
+        const Span& span = cursor.span();
         const int64_t depth = span.steps() * PanelLayout::kStepDepth;
         for (int r = 0; r < rows; ++r) {
             const float* const source = x + r * x_stride + span.first_k;
@@ -121,10 +121,10 @@ struct SpanDigits {
 };
 
 template <int Digits>
-inline void put_digits(const Spans& spans, const IntegerTable& table, const float* x, int64_t x_stride, int rows,
+inline void put_digits(const lk_weight& weight, const IntegerTable& table, const float* x, int64_t x_stride, int rows,
                        uint8_t* out) {
-    for (int64_t s = 0, count = spans.count(); s < count; ++s) {
-        const Span span = spans[s];
+    for (SpanCursor cursor(weight); !cursor.at_end(); cursor.next()) {
+        const Span& span = cursor.span();
         const int64_t depth = span.steps() * PanelLayout::kStepDepth;
         auto* const scales = reinterpret_cast<float*>(out);
         float* const sums = scales + rows;

@@ -13,9 +13,6 @@ constexpr int kVectors = 2;
 constexpr int64_t kPassColumns = kVectors * kLanes;
 constexpr int64_t kPasses = PanelLayout::kColumns / kPassColumns;
 
-// How far ahead of the codes that are decoded others are asked for: processors' own prefetching stops at each page.
-constexpr int64_t kPrefetchBytes = 2048;
-
 // The codes of some columns of a panel: a word of eight k for each column, steps apart.
 struct PackedWords {
     const uint8_t* words;

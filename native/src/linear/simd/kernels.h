@@ -10,10 +10,9 @@ namespace {
 
 // What a block of rows is multiplied with, but the codes.
 struct ChunkSpans {
+    const Chunk& chunk;
     const float* scales;   // [span][column of the panel], from the pass's first column on
     const float* addends;  // or NULL where no format has any
-    int64_t count;
-    int64_t steps[kChunkSpans];
 };
 
 // totals[r][c] += scales[c] * product[r][c] + addends[c] * sums[r] of one span.
@@ -50,14 +49,15 @@ template <int Rows, class Codes>
 void multiply_floats(const Codes& codes, const ChunkSpans& spans, const uint8_t* prepared, float* totals) {
     const auto* x = reinterpret_cast<const float*>(prepared);
     int64_t step = 0;
-    for (int64_t s = 0; s < spans.count; ++s) {
+    for (int64_t s = 0; s < spans.chunk.count; ++s) {
         const float* const x_sums = x;
         x += Rows;
         Floats low[Rows][kVectors], high[Rows][kVectors];
         for (int r = 0; r < Rows; ++r) {
             for (int v = 0; v < kVectors; ++v) low[r][v] = high[r][v] = zero_floats();
         }
-        for (const int64_t end = step + spans.steps[s]; step < end; ++step, x += Rows * PanelLayout::kStepDepth) {
+        for (const int64_t end = step + spans.chunk.spans[s].steps(); step < end;
+             ++step, x += Rows * PanelLayout::kStepDepth) {
             const auto values = codes.step(step);
             multiply_k<0, 0>(values, x, low);
             multiply_k<1, 0>(values, x, high);
@@ -92,7 +92,7 @@ inline Floats combine(const Ints (&digits)[Digits][kVectors], int v) {
 template <int Rows, int Digits, class Codes>
 void multiply_digits(const Codes& codes, const ChunkSpans& spans, const uint8_t* prepared, float* totals) {
     int64_t step = 0;
-    for (int64_t s = 0; s < spans.count; ++s) {
+    for (int64_t s = 0; s < spans.chunk.count; ++s) {
         const auto* const x_scales = reinterpret_cast<const float*>(prepared);
         const float* const x_sums = x_scales + Rows;
         const auto* const starts = reinterpret_cast<const int32_t*>(x_sums + Rows);
@@ -103,7 +103,7 @@ void multiply_digits(const Codes& codes, const ChunkSpans& spans, const uint8_t*
                 for (int v = 0; v < kVectors; ++v) sums[r][d][v] = splat(starts[r * Digits + d]);
             }
         }
-        for (const int64_t end = step + spans.steps[s]; step < end; ++step, words += 2 * Rows * Digits) {
+        for (const int64_t end = step + spans.chunk.spans[s].steps(); step < end; ++step, words += 2 * Rows * Digits) {
             Ints low[kVectors], high[kVectors];
             codes.step(step, low, high);
             for (int r = 0; r < Rows; ++r) {

@@ -34,21 +34,20 @@ inline int64_t prepared_row_bytes(int64_t in_features) {
 
 inline void prepare(const lk_weight& weight, lk_compute compute, const float* x, int64_t begin, int64_t rows,
                     uint8_t* prepared) {
-    const Spans spans(weight);
     const IntegerTable table(weight.codec);
     const int digits = digits_for(table, compute);
     const int64_t x_stride = padded_depth(weight.layout.in_features);
-    const int64_t bytes = row_bytes(digits, spans.count(), weight.layout.in_features);
+    const int64_t bytes = row_bytes(digits, count_spans(weight), weight.layout.in_features);
     const int64_t end = std::min(rows, begin + kPreparedRows);
     for (int64_t row = begin; row < end;) {
         const int block = block_of(largest_block(digits), end - row);
         const float* const source = x + row * x_stride;
         uint8_t* const out = prepared + row * bytes;
 #if defined(__AVX512VNNI__)
-        if (digits == 1) put_digits<1>(spans, table, source, x_stride, block, out);
-        if (digits == kDigits) put_digits<kDigits>(spans, table, source, x_stride, block, out);
+        if (digits == 1) put_digits<1>(weight, table, source, x_stride, block, out);
+        if (digits == kDigits) put_digits<kDigits>(weight, table, source, x_stride, block, out);
 #endif
-        if (digits == 0) put_floats(spans, source, x_stride, block, out);
+        if (digits == 0) put_floats(weight, source, x_stride, block, out);
         row += block;
     }
 }
@@ -120,14 +119,14 @@ struct DigitProduct {
 
 template <int Digits, bool IsCodes>
 void multiply_bytes(const PackedWords& words, const IntegerTable& table, const RowBlocks& rows, const ChunkSpans& spans,
-                    int64_t steps, Totals totals, int64_t column) {
+                    Totals totals, int64_t column) {
     const PackedBytes<IsCodes> packed(words, table);
     if (rows.rows <= rows.largest) {
         rows.for_each(DigitProduct<Digits, PackedBytes<IsCodes>>{packed, spans, totals, column});
         return;
     }
     alignas(64) uint8_t decoded[kChunkDepth * kPassColumns];
-    decode_bytes(packed, steps, decoded);
+    decode_bytes(packed, spans.chunk.steps, decoded);
     const DecodedBytes codes{decoded};
     rows.for_each(DigitProduct<Digits, DecodedBytes>{codes, spans, totals, column});
 }
@@ -135,16 +134,15 @@ void multiply_bytes(const PackedWords& words, const IntegerTable& table, const R
 #endif
 
 inline void multiply_pass(int digits, const PackedWords& words, const IntegerTable& table, const float* values,
-                          const RowBlocks& rows, const ChunkSpans& spans, int64_t steps, Totals totals,
-                          int64_t column) {
+                          const RowBlocks& rows, const ChunkSpans& spans, Totals totals, int64_t column) {
 #if defined(__AVX512VNNI__)
     if (digits == 1) {
-        return table.is_codes ? multiply_bytes<1, true>(words, table, rows, spans, steps, totals, column)
-                              : multiply_bytes<1, false>(words, table, rows, spans, steps, totals, column);
+        return table.is_codes ? multiply_bytes<1, true>(words, table, rows, spans, totals, column)
+                              : multiply_bytes<1, false>(words, table, rows, spans, totals, column);
     }
     if (digits == kDigits) {
-        return table.is_codes ? multiply_bytes<kDigits, true>(words, table, rows, spans, steps, totals, column)
-                              : multiply_bytes<kDigits, false>(words, table, rows, spans, steps, totals, column);
+        return table.is_codes ? multiply_bytes<kDigits, true>(words, table, rows, spans, totals, column)
+                              : multiply_bytes<kDigits, false>(words, table, rows, spans, totals, column);
     }
 #else
     (void)digits;
@@ -155,37 +153,34 @@ inline void multiply_pass(int digits, const PackedWords& words, const IntegerTab
         return rows.for_each(FloatProduct<PackedFloats>{packed, spans, totals, column});
     }
     alignas(64) float decoded[kChunkDepth * kPassColumns];
-    decode_floats(packed, steps, decoded);
+    decode_floats(packed, spans.chunk.steps, decoded);
     const DecodedFloats codes{decoded};
     rows.for_each(FloatProduct<DecodedFloats>{codes, spans, totals, column});
 }
 
 inline void add_product(const lk_weight& weight, lk_compute compute, int64_t panel, const PreparedRows& x,
                         int64_t begin, int64_t rows, Totals totals) {
-    const Spans spans(weight);
     const IntegerTable table(weight.codec);
     alignas(64) float values[16];
     for (int code = 0; code < 16; ++code) values[code] = weight.codec.values[code] - center_of(weight.codec);
     const int digits = digits_for(table, compute);
-    const int64_t bytes = row_bytes(digits, spans.count(), weight.layout.in_features);
+    const int64_t bytes = row_bytes(digits, count_spans(weight), weight.layout.in_features);
     RowBlocks blocks{x.prepared + begin * bytes, bytes, 0, rows, largest_block(digits)};
     const int64_t passes = divide_up(weight.layout.columns(panel), kPassColumns);
+    const bool has_addends = weight.codec.offset_kind != OffsetKind::none;
+    const int64_t depth = rows <= blocks.largest ? kLongChunkDepth : kChunkDepth;
     SpanScales scales;
-    for (int64_t first = 0, count = spans.count(); first < count;) {
-        const int64_t end = spans.chunk_end(first);
-        read_spans(weight, spans, panel, first, end, scales);
-        ChunkSpans chunk{nullptr, nullptr, end - first, {}};
-        int64_t steps = 0;
-        for (int64_t s = first; s < end; ++s) steps += chunk.steps[s - first] = spans[s].steps();
+    for (SpanCursor cursor(weight); !cursor.at_end();) {
+        const Chunk chunk(cursor, depth);
+        read_spans(weight, chunk, panel, scales);
         for (int64_t pass = 0; pass < passes; ++pass) {
             const int64_t column = pass * kPassColumns;
-            chunk.scales = scales.scales[0] + column;
-            chunk.addends = weight.codec.offset_kind == OffsetKind::none ? nullptr : scales.addends[0] + column;
-            multiply_pass(digits, PackedWords(weight, panel, pass, spans[first].first_step()), table, values, blocks,
-                          chunk, steps, totals, column);
+            const ChunkSpans spans{chunk, scales.scales[0] + column,
+                                   has_addends ? scales.addends[0] + column : nullptr};
+            multiply_pass(digits, PackedWords(weight, panel, pass, chunk.spans[0].first_step()), table, values, blocks,
+                          spans, totals, column);
         }
-        blocks.chunk_offset += chunk.count * header_bytes(digits) + steps * step_bytes(digits);
-        first = end;
+        blocks.chunk_offset += chunk.count * header_bytes(digits) + chunk.steps * step_bytes(digits);
     }
 }
 

@@ -37,21 +37,32 @@ inline void read_scales(const UnitRow& units, float* out) {
     for (int64_t c = 0; c < units.columns; ++c) out[c] = to_float(load_as<T>(units.bytes + c * Stride));
 }
 
-// d * scale of a group of eight, and -dmin * minimum; as formats/scale.h has it, 32 columns at a time.
-inline void read_k_quant(const UnitRow& units, int group, float* scales, float* addends) {
-    for (int64_t c = 0; c < units.columns; ++c) {
-        const auto d = load_as<uint32_t>(units.bytes + c * 16);
-        const auto low_scales = load_as<uint32_t>(units.bytes + c * 16 + 4);
-        const auto low_minimums = load_as<uint32_t>(units.bytes + c * 16 + 8);
-        const auto high = load_as<uint32_t>(units.bytes + c * 16 + 12);
-        const int shift = group % 4 * 8;
-        const uint32_t s0 = low_scales >> shift, m0 = low_minimums >> shift, h = high >> shift;
-        const uint32_t s = group < 4 ? s0 & 63 : (h & 15) | (s0 >> 2 & 48);
-        const uint32_t m = group < 4 ? m0 & 63 : (h >> 4 & 15) | (m0 >> 2 & 48);
-        scales[c] = to_float(Half{uint16_t(d)}) * float(int32_t(s));
-        addends[c] = -(to_float(Half{uint16_t(d >> 16)}) * float(int32_t(m)));
+// A panel's k_quant units taken apart, for their eight groups: as formats/scale.h has it, 32 columns at a time.
+struct KQuantUnits {
+    float d[kColumns];
+    float dmin[kColumns];
+    uint32_t words[3][kColumns];  // scales of groups 0 ... 3, minimums of these, the other groups'
+
+    void read(const UnitRow& units) {
+        for (int64_t c = 0; c < units.columns; ++c) {
+            const uint8_t* const unit = units.bytes + c * 16;
+            d[c] = to_float(load_as<Half>(unit));
+            dmin[c] = to_float(load_as<Half>(unit + 2));
+            for (int w = 0; w < 3; ++w) words[w][c] = load_as<uint32_t>(unit + kKQuantBitsOffset + w * 4);
+        }
     }
-}
+    // d * scale of a group, and -dmin * minimum.
+    void group(int group, float* scales, float* addends) const {
+        const int shift = group % 4 * 8;
+        for (int64_t c = 0; c < kColumns; ++c) {
+            const uint32_t s0 = words[0][c] >> shift, m0 = words[1][c] >> shift, h = words[2][c] >> shift;
+            const uint32_t s = group < 4 ? s0 & 63 : (h & 15) | (s0 >> 2 & 48);
+            const uint32_t m = group < 4 ? m0 & 63 : (h >> 4 & 15) | (m0 >> 2 & 48);
+            scales[c] = d[c] * float(int32_t(s));
+            addends[c] = -(dmin[c] * float(int32_t(m)));
+        }
+    }
+};
 
 inline void read_nested(const lk_weight& weight, const UnitRow& units, float* out) {
     const int64_t units_per_row = weight.layout.units_per_row();
@@ -65,7 +76,9 @@ inline void read_nested(const lk_weight& weight, const UnitRow& units, float* ou
     }
 }
 
-inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, float* scales, float* addends) {
+// `k_quants` is the panel's unit that was met last.
+inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, bool unit_is_new, KQuantUnits& k_quants,
+                       float* scales, float* addends) {
     const Codec& codec = weight.codec;
     const int64_t groups_of_unit = codec.groups_of_unit();
     const UnitRow units = unit_row(weight, panel, group / groups_of_unit);
@@ -95,7 +108,8 @@ inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, fl
             }
             break;
         case ScaleKind::k_quant:
-            read_k_quant(units, int(group % groups_of_unit), scales, addends);
+            if (unit_is_new) k_quants.read(units);
+            k_quants.group(int(group % groups_of_unit), scales, addends);
             break;
         case ScaleKind::nested:
             read_nested(weight, units, scales);
@@ -115,18 +129,21 @@ inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, fl
 }
 
 // Columns that the panel does not have get 0.
-inline void read_spans(const lk_weight& weight, const Spans& spans, int64_t panel, int64_t begin, int64_t end,
-                       SpanScales& out) {
+inline void read_spans(const lk_weight& weight, const Chunk& chunk, int64_t panel, SpanScales& out) {
     const int64_t columns = weight.layout.columns(panel);
-    for (int64_t s = begin; s < end; ++s) {
-        float* const scales = out.scales[s - begin];
-        float* const addends = out.addends[s - begin];
-        if (s > begin && spans[s].group == spans[s - 1].group) {
+    const int64_t groups_of_unit = weight.codec.groups_of_unit();
+    KQuantUnits k_quants{};
+    for (int64_t s = 0; s < chunk.count; ++s) {
+        float* const scales = out.scales[s];
+        float* const addends = out.addends[s];
+        if (s > 0 && chunk.spans[s].group == chunk.spans[s - 1].group) {
             std::copy_n(scales - kColumns, kColumns, scales);
             std::copy_n(addends - kColumns, kColumns, addends);
             continue;
         }
-        read_group(weight, panel, spans[s].group, scales, addends);
+        const int64_t group = chunk.spans[s].group;
+        const bool unit_is_new = s == 0 || group % groups_of_unit == 0;
+        read_group(weight, panel, group, unit_is_new, k_quants, scales, addends);
         for (int64_t c = columns; c < kColumns; ++c) scales[c] = addends[c] = 0;
     }
 }
