@@ -1,108 +1,68 @@
 namespace LoraKernels.Verification;
 
-/// <summary>The cases of <see cref="VerificationSuite.Cases"/>: modest shapes, tails in every dimension.</summary>
+/// <summary>
+/// The cases of <see cref="VerificationSuite.Cases"/>: every op in every type and format, and between them every two
+/// values of two <see cref="VerificationFactors"/> that may meet.
+/// </summary>
 internal static class VerificationTable
 {
-    // K of 17 groups of 64 a row, and of groups that run across rows (NF4, FP4) or end early (int4). Formats whose K must
-    // be a multiple get the next one.
-    private const long WholeGroups = 1088;
-    private const long BrokenGroups = 1120;
-
-    private static readonly (long Rows, long InFeatures)[] Shapes =
-        [(1, WholeGroups), (7, BrokenGroups), (64, WholeGroups)];
-
-    private static readonly DType[] DTypes = [DType.Float32, DType.Float16, DType.BFloat16];
-
-    // A fused projection with parts of unequal size, for N = 320.
-    private static readonly (long Offset, long Size)[] Parts = [(0, 192), (192, 65), (257, 63)];
+    private const int Seed = 7;
 
     public static IReadOnlyList<VerificationCase> Create()
     {
-        var cases = new List<VerificationCase>();
-        foreach (VerificationFormat format in VerificationFormats.All)
-        {
-            long[] depths = [.. ((long[])[WholeGroups, BrokenGroups]).Select(depth => format.FitInFeatures(depth)).Distinct()];
-            foreach (long inFeatures in depths)
-            {
-                foreach (DType scaleDType in format.HasScaleDType() ? DTypes : [DType.Float16])
-                    cases.Add(WithWeight(VerificationOp.Pack, format, DType.Float32, 0, inFeatures, scaleDType));
-                foreach (DType dtype in DTypes)
-                {
-                    cases.Add(WithWeight(VerificationOp.Dequantize, format, dtype, 0, inFeatures, dtype));
-                    if (format.CanBeWritten())
-                        cases.Add(WithWeight(VerificationOp.Quantize, format, dtype, 0, inFeatures, dtype));
-                }
-            }
-
-            foreach (DType dtype in DTypes)
-                cases.AddRange(Products(format, dtype));
-        }
-
-        foreach (DType dtype in DTypes)
-        {
-            cases.AddRange(WithAdapters(VerificationOp.LoraShrink, dtype));
-            cases.AddRange(WithAdapters(VerificationOp.LoraExpand, dtype));
-            cases.AddRange(WithAdapters(VerificationOp.LoraApply, dtype));
-        }
-
-        return cases;
+        List<int[]> rows = new PairwiseCover(VerificationFactors.Sizes, VerificationFactors.MayMeet, Seed).Create(Kernels());
+        return [.. rows.Select(Case).OrderBy(@case => @case.Op).ThenBy(@case => @case.Format).ThenBy(@case => @case.DType)];
     }
 
-    // Every op, and every shape, but not each with each: they take turns with formats and types.
-    private static IEnumerable<VerificationCase> Products(VerificationFormat format, DType dtype)
+    private static IEnumerable<int[]> Kernels() =>
+        from op in Enumerable.Range(0, VerificationFactors.Ops.Length)
+        from dtype in Enumerable.Range(0, VerificationFactors.DTypes.Length)
+        from format in Enumerable.Range(0, VerificationFactors.Formats.Length)
+        where VerificationFactors.MayMeet((int)Factor.Op, op, (int)Factor.DType, dtype)
+            && VerificationFactors.MayMeet((int)Factor.Op, op, (int)Factor.Format, format)
+        select (int[])[op, dtype, format];
+
+    private static VerificationCase Case(int[] row, int index)
     {
-        int turn = (int)format + (int)dtype;
-        VerificationOp[] ops = [VerificationOp.Matmul, VerificationOp.MatmulBias, VerificationOp.Linear];
-        for (int i = 0; i < ops.Length; i++)
+        int inFeatures = VerificationFactors.InFeatures[row[(int)Factor.InFeatures]];
+        int outFeatures = VerificationFactors.OutFeatures[row[(int)Factor.OutFeatures]];
+        int groupSize = VerificationFactors.GroupSizes[row[(int)Factor.GroupSize]];
+        int[]? ranks = VerificationFactors.Ranks[row[(int)Factor.Ranks]];
+        var @case = new VerificationCase
         {
-            (long rows, long inFeatures) = Shapes[(turn + i) % Shapes.Length];
-            DType scaleDType = DTypes[(turn + 2 * i) % DTypes.Length];
-            VerificationCase @case = WithWeight(ops[i], format, dtype, rows, inFeatures, scaleDType);
-            yield return ops[i] switch
-            {
-                VerificationOp.Matmul => @case,
-                VerificationOp.MatmulBias => @case with { BiasDType = dtype },
-                _ => @case with
-                {
-                    BiasDType = DType.Float32,
-                    Lora = new LoraCase([8, 16, 3, 64, 1], LoraAssignment.Stacked, Parts),
-                },
-            };
-        }
-    }
-
-    private static VerificationCase WithWeight(
-        VerificationOp op, VerificationFormat format, DType dtype, long rows, long inFeatures, DType scaleDType) =>
-        new()
-        {
-            Op = op,
-            DType = dtype,
-            Format = format,
-            Rows = rows,
-            OutFeatures = 320,
-            InFeatures = format.FitInFeatures(inFeatures),
-            ScaleDType = scaleDType,
+            Op = VerificationFactors.Ops[row[(int)Factor.Op]],
+            DType = VerificationFactors.DTypes[row[(int)Factor.DType]],
+            Format = VerificationFactors.Formats[row[(int)Factor.Format]],
+            Rows = Math.Max(0, VerificationFactors.Rows[row[(int)Factor.Rows]]),
+            InFeatures = inFeatures,
+            OutFeatures = outFeatures,
+            CustomMap = VerificationFactors.CustomMap[row[(int)Factor.CustomMap]],
+            Strided = VerificationFactors.Strided[row[(int)Factor.Strided]],
+            Seed = index + 1,
         };
-
-    private static IEnumerable<VerificationCase> WithAdapters(VerificationOp op, DType dtype)
-    {
-        LoraCase[] loras =
-        [
-            new([16], LoraAssignment.Same, []),
-            new([8, 16, 3, 64, 1], LoraAssignment.InTurn, []),
-            new([8, 16, 3, 64, 1], LoraAssignment.Stacked, Parts),
-        ];
-        foreach (LoraCase lora in loras)
+        if (groupSize != 0)
+            @case = @case with { GroupSize = groupSize == VerificationFactors.WholeRow ? inFeatures : groupSize };
+        if (VerificationFactors.OuterGroupSizes[row[(int)Factor.OuterGroupSize]] is not 0 and int outerGroupSize)
+            @case = @case with { OuterGroupSize = outerGroupSize };
+        if (VerificationFactors.ScaleDTypes[row[(int)Factor.ScaleDType]] is DType scaleDType)
+            @case = @case with { ScaleDType = scaleDType };
+        if (VerificationFactors.BiasDTypes[row[(int)Factor.BiasDType]] is DType biasDType)
+            @case = @case with { BiasDType = biasDType };
+        if (ranks is not null)
         {
-            yield return new VerificationCase
-            {
-                Op = op,
-                DType = dtype,
-                Rows = 33,
-                OutFeatures = 320,
-                InFeatures = 1000,
-                Lora = lora,
-            };
+            LoraAssignment assignment = VerificationFactors.Assignments[row[(int)Factor.Assignment]]!.Value;
+            @case = @case with { Lora = new LoraCase(ranks, assignment, Slices(row[(int)Factor.Slices], outFeatures)) };
         }
+
+        return @case;
     }
+
+    // All columns; one part in the middle; a fused projection of unequal parts; parts at odd offsets with gaps between.
+    private static (long Offset, long Size)[] Slices(int index, int n) => VerificationFactors.SliceKinds[index] switch
+    {
+        1 => [(n / 3, n / 2)],
+        2 => [(0, n - 7), (n - 7, 4), (n - 3, 3)],
+        3 => [(1, 2), (5, n / 2), (n / 2 + 6, n - n / 2 - 7)],
+        _ => [],
+    };
 }

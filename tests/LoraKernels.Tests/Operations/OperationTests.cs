@@ -8,18 +8,7 @@ namespace LoraKernels.Tests.Operations;
 public sealed class OperationTests(string deviceName) : DeviceFixture(deviceName)
 {
     [TestCaseSource(typeof(VerificationSuite), nameof(VerificationSuite.Cases))]
-    public void Table(VerificationCase @case) => Verify(@case);
-
-    [TestCaseSource(typeof(AwkwardCases), nameof(AwkwardCases.WeightOps))]
-    public void AwkwardWeight(VerificationCase @case) => Verify(@case);
-
-    [TestCaseSource(typeof(AwkwardCases), nameof(AwkwardCases.Matmuls))]
-    public void AwkwardMatmul(VerificationCase @case) => Verify(@case);
-
-    [TestCaseSource(typeof(AwkwardCases), nameof(AwkwardCases.Loras))]
-    public void AwkwardLora(VerificationCase @case) => Verify(@case);
-
-    private void Verify(VerificationCase @case)
+    public void Table(VerificationCase @case)
     {
         VerificationResult result = VerificationSuite.Run(Device, @case);
         Assert.That(result.Message, Is.Null);
