@@ -13,6 +13,9 @@ constexpr int kVectors = 2;
 constexpr int64_t kPassColumns = kVectors * kLanes;
 constexpr int64_t kPasses = PanelLayout::kColumns / kPassColumns;
 
+// How far ahead of their use codes are asked for. Between two chunks memory would stand still otherwise.
+constexpr int64_t kCodesAhead = 8192;
+
 // The codes of some columns of a panel: a word of eight k for each column, steps apart.
 struct PackedWords {
     const uint8_t* words;
@@ -26,7 +29,11 @@ struct PackedWords {
         stride = columns * 4;
         for (int v = 0; v < kVectors; ++v) lanes[v] = first_lanes(columns - column - v * kLanes);
     }
-    Ints at(int64_t step, int v) const { return load_words(words + step * stride + v * kLanes * 4, lanes[v]); }
+    Ints at(int64_t step, int v) const {
+        const uint8_t* const place = words + step * stride + v * kLanes * 4;
+        prefetch(place + kCodesAhead);
+        return load_words(place, lanes[v]);
+    }
 };
 
 // fp32 values of a step: Half 0 has k = 0 ... 3, half 1 k = 4 ... 7.

@@ -5,11 +5,14 @@
 #include "linear/simd/integer_table.h"
 #include "linear/simd/spans.h"
 #include "packing/decode.h"
+#include "platform/cpu/simd.h"
 
 namespace lk::cpu {
 namespace {
 
 constexpr int64_t kColumns = PanelLayout::kColumns;
+// How far ahead of their use units are asked for.
+constexpr int64_t kScalesAhead = 2048;
 
 // y[c] += scales[span][c] * (product of the span's values) + addends[span][c] * (sum of the span's x).
 struct alignas(64) SpanScales {
@@ -82,6 +85,10 @@ inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, bo
     const Codec& codec = weight.codec;
     const int64_t groups_of_unit = codec.groups_of_unit();
     const UnitRow units = unit_row(weight, panel, group / groups_of_unit);
+    if (unit_is_new) {
+        const int64_t bytes = units.columns * codec.unit_bytes();
+        for (int64_t line = 0; line < bytes; line += 64) prefetch(units.bytes + kScalesAhead + line);
+    }
     switch (codec.scale_kind) {
         case ScaleKind::f16:
             if (codec.offset_kind == OffsetKind::minimum) {
