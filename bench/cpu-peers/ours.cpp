@@ -1,0 +1,68 @@
+// LoraKernels through its C ABI.
+#include <cstdio>
+#include <cstdlib>
+
+#include "lorakernels.h"
+#include "side.h"
+#include "weights.h"
+
+namespace bench {
+namespace {
+
+void check(lk_status status) {
+    if (status == LK_OK) return;
+    std::fprintf(stderr, "lorakernels: %s\n", lk_last_error());
+    std::exit(1);
+}
+
+class Ours final : public Side {
+  public:
+    explicit Ours(const Job& job) : shape_(job.shape), x_(job.x) {
+        check(lk_cpu_set_thread_count(job.threads));
+        lk_context_options options{};
+        options.struct_size = sizeof options;
+        options.abi_version = LK_ABI_VERSION;
+        options.compute = job.int8 ? LK_COMPUTE_INT8 : LK_COMPUTE_PRECISE;
+        check(lk_context_create(&options, &context_));
+        const lk_weight_tensors tensors = describe(job.weight, shape_);
+        weights_.resize(size_t(job.copies));
+        for (lk_weight*& weight : weights_) check(lk_weight_pack(context_, &tensors, &weight));
+        y_.resize(size_t(shape_.m * shape_.n));
+        threads_ = job.threads;
+    }
+    ~Ours() override {
+        for (lk_weight* weight : weights_) lk_weight_destroy(weight);
+        lk_context_destroy(context_);
+    }
+
+    void multiply() override {
+        check(lk_cpu_set_thread_count(threads_));
+        for (lk_weight* weight : weights_) product(weight);
+    }
+    std::vector<float> result() override {
+        product(weights_[0]);
+        return y_;
+    }
+
+  private:
+    void product(lk_weight* weight) {
+        const lk_matrix x{const_cast<float*>(x_.data()), shape_.m, shape_.k, shape_.k, LK_DTYPE_F32, 0};
+        const lk_matrix y{y_.data(), shape_.m, shape_.n, shape_.n, LK_DTYPE_F32, 0};
+        check(lk_matmul(context_, &x, weight, nullptr, &y));
+    }
+
+    Shape shape_;
+    const std::vector<float>& x_;
+    int threads_ = 1;
+    lk_context* context_ = nullptr;
+    std::vector<lk_weight*> weights_;
+    std::vector<float> y_;
+};
+
+}  // namespace
+
+std::unique_ptr<Side> open_ours(const Job& job) {
+    return std::make_unique<Ours>(job);
+}
+
+}  // namespace bench
