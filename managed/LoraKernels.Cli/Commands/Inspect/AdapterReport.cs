@@ -3,11 +3,13 @@ using LoraKernels.Cli.Views;
 
 namespace LoraKernels.Cli.Commands.Inspect;
 
-/// <summary>What <c>inspect --json</c> prints for a PEFT adapter.</summary>
+/// <summary>What <c>inspect --json</c> prints for an adapter.</summary>
 /// <param name="Kind">"adapter".</param>
+/// <param name="Container">"PEFT" or "GGUF".</param>
 /// <param name="SavedModules">Layers that it replaces in full.</param>
 internal sealed record AdapterReport(
     string Kind,
+    string Container,
     string Path,
     string Name,
     string? BaseModel,
@@ -16,7 +18,7 @@ internal sealed record AdapterReport(
     long Parameters,
     long Bytes)
 {
-    public static AdapterReport Of(string folder, LoraAdapter adapter)
+    public static AdapterReport Of(string container, string path, LoraAdapter adapter)
     {
         InspectedModule[] modules = [.. adapter.Factors.Select(static factors => new InspectedModule(
             factors.Module,
@@ -32,7 +34,8 @@ internal sealed record AdapterReport(
             module.Bias is not null, module.Bytes))];
         return new AdapterReport(
             "adapter",
-            folder,
+            container,
+            path,
             adapter.Name,
             adapter.BaseModel,
             modules,

@@ -8,7 +8,7 @@ internal static class AdapterView
 {
     public static void Write(IAnsiConsole console, AdapterReport report, bool all)
     {
-        Facts.Title(console, "PEFT adapter", report.Path);
+        Facts.Title(console, $"{report.Container} adapter", report.Path);
         Table table = Tables.Create("module", "kind", "rank", "scale", "dtype", "out", "in", "bytes");
         Tables.RightAlign(table, 2, 3, 5, 6, 7);
         foreach (LayerGroup<InspectedModule> group in LayerGroups.Of(

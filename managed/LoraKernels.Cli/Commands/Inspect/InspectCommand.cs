@@ -11,7 +11,7 @@ internal sealed class InspectCommand : CliCommand
 
     private readonly Argument<string> _path = new("path")
     {
-        Description = "A checkpoint (.safetensors, .gguf, or the folder of one), or a PEFT adapter's folder",
+        Description = "A checkpoint (.safetensors, .gguf, or the folder of one), a PEFT adapter's folder, or a GGUF adapter",
         HelpName = "FILE|FOLDER",
     };
 
@@ -29,6 +29,7 @@ internal sealed class InspectCommand : CliCommand
         new("lorakernels inspect mistral-7b-nf4/", "formats, shapes, group sizes and bytes of a checkpoint"),
         new("lorakernels inspect model.gguf --all", "every tensor"),
         new("lorakernels inspect my-adapter/", "modules, ranks and scales of a PEFT adapter"),
+        new("lorakernels inspect my-adapter.gguf", "the same of an adapter for llama.cpp"),
         new("lorakernels inspect my-adapter/ --json", "the same for a script"),
     ];
 
@@ -39,9 +40,8 @@ internal sealed class InspectCommand : CliCommand
             throw new CommandException($"There is no file or folder {path}.");
 
         bool json = WantsJson(parsed), all = parsed.GetValue(_all);
-        if (AdapterFolderOf(path) is { } folder)
+        if (ReadAdapter(path) is { } report)
         {
-            AdapterReport report = AdapterReport.Of(folder, PeftAdapter.Read(folder));
             if (json)
                 WriteJson(report, CliJson.Default.AdapterReport);
             else
@@ -50,13 +50,22 @@ internal sealed class InspectCommand : CliCommand
         else
         {
             using Checkpoint checkpoint = Checkpoint.Open(path);
-            CheckpointReport report = CheckpointReport.Of(checkpoint);
+            CheckpointReport contents = CheckpointReport.Of(checkpoint);
             if (json)
-                WriteJson(report, CliJson.Default.CheckpointReport);
+                WriteJson(contents, CliJson.Default.CheckpointReport);
             else
-                CheckpointView.Write(Terminal.Output, report, all);
+                CheckpointView.Write(Terminal.Output, contents, all);
         }
         return ExitCode.Ok;
+    }
+
+    private static AdapterReport? ReadAdapter(string path)
+    {
+        if (AdapterFolderOf(path) is { } folder)
+            return AdapterReport.Of("PEFT", folder, PeftAdapter.Read(folder));
+        return File.Exists(path) && GgufAdapter.IsAdapter(path)
+            ? AdapterReport.Of("GGUF", path, GgufAdapter.Read(path))
+            : null;
     }
 
     private static string? AdapterFolderOf(string path)
