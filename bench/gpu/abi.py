@@ -172,6 +172,8 @@ class LoraFactors(_Struct):
         ("scale", c_float),
         ("a", Matrix),
         ("b", Matrix),
+        ("bias", Matrix),
+        ("column_scale", Matrix),
     ]
 
 

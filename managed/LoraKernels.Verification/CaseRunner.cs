@@ -54,7 +54,7 @@ internal sealed partial class CaseRunner<T>(Device device, VerificationCase @cas
     {
         WeightTensors tensors = WeightSamples.Create(@case, _random);
         T[] x = Samples.Uniform<T>(_random, @case.Rows * @case.InFeatures);
-        using LoraSample lora = LoraSample.Create(device, @case, _random);
+        using LoraSample lora = LoraSample.Create(device, @case, _random, tensors);
         using QuantizedWeight weight = QuantizedWeight.Pack(device, tensors);
         using GuardedTensor<T> input = Input(x);
         using GuardedTensor<T> output = GuardedTensor<T>.Unwritten(device, Rows, OutFeatures, @case.Strided);

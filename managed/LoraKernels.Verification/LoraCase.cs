@@ -7,11 +7,14 @@ namespace LoraKernels.Verification;
 public sealed record LoraCase(
     IReadOnlyList<int> Ranks, LoraAssignment Assignment, IReadOnlyList<(long Offset, long Size)> Slices)
 {
+    /// <summary>Whether, in turn, one adapter is plain, one has biases of B, and one DoRA's magnitudes.</summary>
+    public bool Vectors { get; init; }
+
     /// <inheritdoc/>
     public override string ToString()
     {
         string ranks = Ranks.Count <= 4 ? string.Join('/', Ranks) : $"{Ranks.Min()}..{Ranks.Max()}";
         string slices = Slices.Count == 0 ? "" : $" slices={Slices.Count}";
-        return $"adapters={Ranks.Count} r={ranks} {Assignment}{slices}";
+        return $"adapters={Ranks.Count} r={ranks} {Assignment}{slices}{(Vectors ? " bias+dora" : "")}";
     }
 }

@@ -38,20 +38,29 @@ internal sealed class LoraSample : IDisposable
     /// <summary>Columns of the intermediate that the entries need.</summary>
     public int Columns => Entries.Count == 0 ? 0 : Entries.Max(entry => entry.Columns);
 
-    public static LoraSample Create(Device device, VerificationCase @case, Random random)
+    /// <summary>Draws adapters and a batch.</summary>
+    /// <param name="device">Where they will be.</param>
+    /// <param name="case">Has adapters.</param>
+    /// <param name="random">The source.</param>
+    /// <param name="weight">The module's weight, whose norms DoRA takes; null: one is made for that.</param>
+    public static LoraSample Create(Device device, VerificationCase @case, Random random, WeightTensors? weight = null)
     {
         LoraCase lora = @case.Lora ?? throw new ArgumentException($"{@case.Op} needs adapters.", nameof(@case));
         OutputSlice[] slices = [.. lora.Slices.Select((slice, i) => new OutputSlice($"part{i}", slice.Offset, slice.Size))];
         var sample = new LoraSample(
             device, new LoraModule("module", @case.InFeatures, @case.OutFeatures, slices));
+        if (lora.Vectors)
+            weight ??= WeightSamples.Create(@case with { Format = VerificationFormat.Nf4, GroupSize = 64, CustomMap = false }, random);
+        using QuantizedWeight? packed = lora.Vectors ? QuantizedWeight.Pack(device, weight!) : null;
         var adapters = new List<LoraAdapter>();
         for (int i = 0; i < lora.Ranks.Count; i++)
         {
             adapters.Add(RandomAdapter(lora, i, sample.Module, random));
-            sample._loaded.Add(sample.Table.Add(adapters[i]));
+            sample._loaded.Add(sample.Table.Add(adapters[i], new AdapterOptions { BaseWeight = _ => packed }));
         }
 
-        sample.Assign(lora.Assignment, (int)@case.Rows, adapters, random);
+        ReferenceWeight? reference = lora.Vectors ? ReferenceBridge.Weight(weight!) : null;
+        sample.Assign(lora.Assignment, (int)@case.Rows, adapters, reference, random);
         return sample;
     }
 
@@ -65,7 +74,8 @@ internal sealed class LoraSample : IDisposable
 
     private static LoraAdapter RandomAdapter(LoraCase lora, int index, LoraModule module, Random random)
     {
-        var factors = new List<LoraFactors> { RandomFactors(DecoyName, DecoyFeatures, DecoyFeatures, DecoyRank, 0, random) };
+        var factors = new List<LoraFactors> { RandomFactors(DecoyName, DecoyFeatures, DecoyFeatures, DecoyRank, 0, random, 0) };
+        int vectors = lora.Vectors ? index % 3 : 0;
         OutputSlice[] slices = module.Slices.Count == 0
             ? [new OutputSlice(module.Name, 0, module.OutFeatures)]
             : [.. module.Slices];
@@ -74,20 +84,21 @@ internal sealed class LoraSample : IDisposable
             int rank = lora.Ranks[(index + j) % lora.Ranks.Count];
             bool lacksSlice = slices.Length > 1 && (index + j) % 4 == 3;
             if (rank > 0 && !lacksSlice)
-                factors.Add(RandomFactors(slices[j].Name, module.InFeatures, slices[j].Size, rank, index + j, random));
+                factors.Add(RandomFactors(slices[j].Name, module.InFeatures, slices[j].Size, rank, index + j, random, vectors));
         }
 
         return new LoraAdapter($"adapter{index}", factors);
     }
 
     private static LoraFactors RandomFactors(
-        string module, long inFeatures, long outFeatures, int rank, int kind, Random random)
+        string module, long inFeatures, long outFeatures, int rank, int kind, Random random, int vectors)
     {
         float scaleA = 2 / MathF.Sqrt(Math.Max(1, inFeatures));
         float scaleB = 2 / MathF.Sqrt(rank);
         float scale = 0.5f + random.NextSingle();
         float[] a = Samples.Uniform(random, rank * inFeatures, scaleA);
         float[] b = Samples.Uniform(random, outFeatures * rank, scaleB);
+        float[] vector = vectors == 0 ? [] : Samples.Uniform(random, outFeatures, 2);
         return (kind % 3) switch
         {
             0 => Of<float>(),
@@ -100,10 +111,13 @@ internal sealed class LoraSample : IDisposable
                 module,
                 HostMatrix.From<T>(Elements.FromFloats<T>(a), rank, inFeatures),
                 HostMatrix.From<T>(Elements.FromFloats<T>(b), outFeatures, rank),
-                scale);
+                scale,
+                vectors == 1 ? HostMatrix.From<T>(Elements.FromFloats<T>(vector), 1, outFeatures) : null,
+                vectors == 2 ? HostMatrix.From<T>(Elements.FromFloats<T>(vector), 1, outFeatures) : null);
     }
 
-    private void Assign(LoraAssignment assignment, int rows, List<LoraAdapter> adapters, Random random)
+    private void Assign(
+        LoraAssignment assignment, int rows, List<LoraAdapter> adapters, ReferenceWeight? weight, Random random)
     {
         var offsets = new long[rows + 1];
         var chosen = new List<int>();
@@ -125,7 +139,10 @@ internal sealed class LoraSample : IDisposable
                     for (int e = 0; e < row % 4; e++)
                     {
                         chosen.Add(random.Next(-1, adapters.Count));
-                        weights.Add(3 * random.NextSingle() - 1);
+                        float drawn = 3 * random.NextSingle() - 1;
+                        // DoRA's norms are those of the weight 1.
+                        bool rescales = chosen[^1] >= 0 && adapters[chosen[^1]].Factors.Any(f => f.Magnitude is not null);
+                        weights.Add(rescales ? 1 : drawn);
                     }
 
                     break;
@@ -135,7 +152,7 @@ internal sealed class LoraSample : IDisposable
         }
 
         IReadOnlyList<ReferenceFactors>[] factors =
-            [.. adapters.Select(adapter => ReferenceBridge.Factors(adapter, Module))];
+            [.. adapters.Select(adapter => ReferenceBridge.Factors(adapter, Module, weight))];
         var entries = new List<ReferenceEntry>();
         for (int row = 0; row < rows; row++)
         {

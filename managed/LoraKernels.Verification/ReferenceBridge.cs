@@ -57,7 +57,10 @@ public static class ReferenceBridge
     /// <summary>What an adapter has for a module, slices ascending.</summary>
     /// <param name="adapter">The adapter.</param>
     /// <param name="module">A plain module, or a fused one whose slices the adapter names.</param>
-    public static IReadOnlyList<ReferenceFactors> Factors(LoraAdapter adapter, LoraModule module)
+    /// <param name="weight">The module's weight, for DoRA's norms.</param>
+    /// <exception cref="ArgumentException">Magnitudes and no weight.</exception>
+    public static IReadOnlyList<ReferenceFactors> Factors(
+        LoraAdapter adapter, LoraModule module, ReferenceWeight? weight = null)
     {
         ArgumentNullException.ThrowIfNull(adapter);
         ArgumentNullException.ThrowIfNull(module);
@@ -71,9 +74,12 @@ public static class ReferenceBridge
             {
                 if (factors.Module != slice.Name)
                     continue;
-                found.Add(new ReferenceFactors(
+                var plain = new ReferenceFactors(
                     (int)slice.Offset, (int)slice.Size, (int)factors.Rank, Values(factors.A), Values(factors.B),
-                    factors.Scale));
+                    factors.Scale, factors.Bias is null ? null : Values(factors.Bias));
+                found.Add(factors.Magnitude is null ? plain : plain.WithMagnitude(
+                    weight ?? throw new ArgumentException($"{factors.Module} has magnitudes.", nameof(weight)),
+                    Values(factors.Magnitude)));
             }
         }
 

@@ -51,11 +51,21 @@ internal static class VerificationTable
         if (ranks is not null)
         {
             LoraAssignment assignment = VerificationFactors.Assignments[row[(int)Factor.Assignment]]!.Value;
-            @case = @case with { Lora = new LoraCase(ranks, assignment, Slices(row[(int)Factor.Slices], outFeatures)) };
+            @case = @case with
+            {
+                Lora = new LoraCase(ranks, assignment, Slices(row[(int)Factor.Slices], outFeatures))
+                {
+                    Vectors = index % 2 == 0 && MayHaveVectors(ranks, inFeatures, outFeatures),
+                },
+            };
         }
 
         return @case;
     }
+
+    // Several adapters, rows of W that have norms, and no more of them than the reference sums up in an instant.
+    private static bool MayHaveVectors(int[] ranks, int inFeatures, int outFeatures) =>
+        ranks.Length is > 1 and <= 5 && inFeatures >= 31 && (long)inFeatures * outFeatures <= 1 << 21;
 
     // All columns; one part in the middle; a fused projection of unequal parts; parts at odd offsets with gaps between.
     private static (long Offset, long Size)[] Slices(int index, int n) => VerificationFactors.SliceKinds[index] switch

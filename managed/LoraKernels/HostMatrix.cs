@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 
 namespace LoraKernels;
@@ -65,6 +66,27 @@ public sealed class HostMatrix
     {
         ArgumentNullException.ThrowIfNull(values);
         return From<T>(values.AsSpan(), rows, columns);
+    }
+
+    /// <summary>The elements as fp32, row by row; exact.</summary>
+    public float[] ToSingles()
+    {
+        var values = new float[checked(Rows * Columns)];
+        switch (DType)
+        {
+            case DType.Float32:
+                Data.Span.CopyTo(MemoryMarshal.AsBytes(values.AsSpan()));
+                break;
+            case DType.Float16:
+                TensorPrimitives.ConvertToSingle(MemoryMarshal.Cast<byte, Half>(Data.Span), values);
+                break;
+            default:
+                ReadOnlySpan<ushort> bits = MemoryMarshal.Cast<byte, ushort>(Data.Span);
+                for (int i = 0; i < values.Length; i++)
+                    values[i] = BitConverter.UInt32BitsToSingle((uint)bits[i] << 16);
+                break;
+        }
+        return values;
     }
 
     /// <summary>Rows [first, first + count), sharing the memory.</summary>

@@ -74,6 +74,9 @@ public sealed class LoraFactors
     /// </summary>
     public bool IsEmbedding { get; init; }
 
+    /// <summary>Whether the update takes the place of the base's product instead of being added to it.</summary>
+    internal bool ReplacesBase { get; init; }
+
     /// <summary>Rows of A and columns of B.</summary>
     public long Rank => A.Rows;
 

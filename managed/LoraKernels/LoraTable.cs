@@ -75,12 +75,12 @@ public sealed class LoraTable : IDisposable
     /// <param name="adapter">
     /// The adapter. It may name a fused layer instead of its slices: it is divided among them.
     /// </param>
-    /// <param name="options">What the engine does itself.</param>
+    /// <param name="options">The base's weights, which DoRA needs, and what the engine does itself.</param>
     /// <param name="stream">On which stream; null for the device's default one.</param>
     /// <returns>The adapter on the device; dispose it to remove it.</returns>
     /// <exception cref="AdapterMismatchException">
-    /// Unknown modules, other shapes, ranks outside 1 … 512, a module twice, or another base model: all of them are
-    /// listed.
+    /// Unknown modules, other shapes, ranks outside 1 … 512, a module twice, another base model, DoRA without the base's
+    /// weights, or a module trained in full that a table cannot apply: all of them are listed.
     /// </exception>
     /// <exception cref="ArgumentException">A stream of another device.</exception>
     /// <exception cref="ObjectDisposedException">The table or the stream is disposed.</exception>
@@ -95,22 +95,14 @@ public sealed class LoraTable : IDisposable
         stream.RequireSamePlace(Device, nameof(stream));
         IReadOnlyList<FittedUpdate> updates = AdapterFit.Match(adapter, Names, BaseModel, options);
 
+        HostMatrix?[] columnScales = ColumnScales.Of(adapter.Name, updates, Names, options, stream);
+
         using var context = new Lease(stream.Handle);
         using var table = new Lease(Handle);
         using var pinned = new PinnedMemory();
         var factors = new lk_lora_factors[updates.Count];
         for (int i = 0; i < factors.Length; i++)
-        {
-            factors[i] = new lk_lora_factors
-            {
-                struct_size = (uint)sizeof(lk_lora_factors),
-                module = updates[i].Part.Module,
-                slice = updates[i].Part.Slice,
-                scale = updates[i].Factors.Scale,
-                a = pinned.PinMatrix(updates[i].Factors.A),
-                b = pinned.PinMatrix(updates[i].B),
-            };
-        }
+            factors[i] = updates[i].Pin(pinned, columnScales[i]);
         long id;
         fixed (lk_lora_factors* first = factors)
         {

@@ -388,14 +388,19 @@ LK_API lk_status lk_lora_table_create(lk_context* context, const lk_lora_module*
 /* Batches made for the table keep what they use. */
 LK_API lk_status lk_lora_table_destroy(lk_lora_table* table);
 
-/* One low-rank update of an adapter: y[:, slice] += scale * (x * A^T) * B^T. */
+/* One low-rank update of an adapter. An entry of weight w makes of y[:, slice]
+ *   column_scale * (y + w * scale * ((x * A^T) * B^T + bias)),
+ * entries in their order, and a linear's own bias after all of them. With DoRA, y = g * (x * W^T + scale * (x * A^T) *
+ * B^T), column_scale is g = m / ||W + scale * B * A||, a norm for each row of W; PEFT's lora_bias is the bias. */
 typedef struct lk_lora_factors {
     uint32_t struct_size;
     int32_t module;
-    int32_t slice; /* index in the module's slices; 0 for a plain module */
-    float scale;   /* alpha / rank, or alpha / sqrt(rank) for rsLoRA; finite */
-    lk_matrix a;   /* [rank, in_features], host memory, any dtype; rank 1 ... 512 */
-    lk_matrix b;   /* [slice size, rank], host memory, any dtype */
+    int32_t slice;          /* index in the module's slices; 0 for a plain module */
+    float scale;            /* alpha / rank, or alpha / sqrt(rank) for rsLoRA; finite */
+    lk_matrix a;            /* [rank, in_features], host memory, any dtype; rank 1 ... 512 */
+    lk_matrix b;            /* [slice size, rank], host memory, any dtype */
+    lk_matrix bias;         /* [1, slice size], host memory, any dtype; zeroed: none */
+    lk_matrix column_scale; /* the same; an adapter that has one takes the weight 1 only */
 } lk_lora_factors;
 
 #define LK_LORA_MAX_RANK 512
@@ -447,6 +452,7 @@ typedef struct lk_lora_assignment {
 } lk_lora_assignment;
 
 /* @retval LK_NOT_FOUND an id that the table does not have; the message names row and id
+ * @retval LK_UNSUPPORTED a weight other than 1 for an adapter with a column_scale: its norms are those of weight 1
  * @retval LK_CAPACITY_EXCEEDED more than the batch was created for; it keeps its old contents */
 LK_API lk_status lk_lora_batch_set(lk_context* context, lk_lora_batch* batch, const lk_lora_assignment* assignment);
 
@@ -459,11 +465,12 @@ LK_API lk_status lk_lora_shrink_columns(const lk_lora_batch* batch, int32_t modu
 LK_API lk_status lk_lora_shrink(lk_context* context, const lk_matrix* x, const lk_lora_batch* batch, int32_t module,
                                 const lk_matrix* s);
 
-/* y[row of e, slice] += weight(e) * scale * s[e, slice's ranks] * B^T, entries in their order, one rounding of y. */
+/* y[row of e, slice] += weight(e) * scale * s[e, slice's ranks] * B^T, entries in their order, one rounding of y; with
+ * bias and column_scale as in lk_lora_factors: y is what comes before a linear's own bias. */
 LK_API lk_status lk_lora_expand(lk_context* context, const lk_matrix* s, const lk_lora_batch* batch, int32_t module,
                                 const lk_matrix* y);
 
-/* Shrink and expand in one call: y += the adapters' updates of x. x and y have the same dtype. */
+/* Shrink and expand in one call: y += the adapters' updates of x, as in lk_lora_expand. x and y have the same dtype. */
 LK_API lk_status lk_lora_apply(lk_context* context, const lk_matrix* x, const lk_lora_batch* batch, int32_t module,
                                const lk_matrix* y);
 

@@ -20,4 +20,8 @@ internal partial struct lk_lora_factors
     public lk_matrix a;
 
     public lk_matrix b;
+
+    public lk_matrix bias;
+
+    public lk_matrix column_scale;
 }

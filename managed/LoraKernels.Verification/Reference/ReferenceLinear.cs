@@ -57,8 +57,10 @@ public static class ReferenceLinear
         double[] x, int rows, ReferenceWeight weight, IReadOnlyList<ReferenceEntry> entries, double[]? bias = null,
         CancellationToken cancellation = default)
     {
-        double[] y = Matmul(x, rows, weight, bias, cancellation);
+        double[] y = Matmul(x, rows, weight, null, cancellation);
         ReferenceLora.Apply(x, (int)weight.InFeatures, entries, y, (int)weight.OutFeatures);
+        for (int i = 0; bias is not null && i < y.Length; i++)
+            y[i] += bias[i % bias.Length];
         return y;
     }
 

@@ -1,13 +1,47 @@
 namespace LoraKernels.Verification.Reference;
 
-/// <summary>One low-rank update of the columns [offset, offset + size): <c>scale * (x * Aᵀ) * Bᵀ</c>.</summary>
+/// <summary>
+/// One low-rank update of the columns [offset, offset + size): <c>y = columnScale * (y + scale * ((x * Aᵀ) * Bᵀ + bias))</c>.
+/// </summary>
 /// <param name="Offset">First column that changes.</param>
 /// <param name="Size">How many change.</param>
 /// <param name="Rank">Rows of A, columns of B.</param>
 /// <param name="A">[rank, in].</param>
 /// <param name="B">[size, rank].</param>
 /// <param name="Scale">alpha / rank, or what the adapter says.</param>
-public sealed record ReferenceFactors(int Offset, int Size, int Rank, float[] A, float[] B, float Scale);
+/// <param name="Bias">[size], or null.</param>
+/// <param name="ColumnScale">[size], or null: DoRA's magnitude / ‖W + scale * B * A‖ of each row.</param>
+public sealed record ReferenceFactors(
+    int Offset, int Size, int Rank, float[] A, float[] B, float Scale, float[]? Bias = null, double[]? ColumnScale = null)
+{
+    /// <summary>The update with DoRA's magnitudes over the base's rows.</summary>
+    /// <param name="weight">The module's weight; the update begins at its row <see cref="Offset"/>.</param>
+    /// <param name="magnitude">[size].</param>
+    public ReferenceFactors WithMagnitude(ReferenceWeight weight, float[] magnitude)
+    {
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(magnitude);
+        var row = new float[weight.InFeatures];
+        var scales = new double[Size];
+        for (int n = 0; n < Size; n++)
+        {
+            weight.DecodeRow(Offset + n, row);
+            double squares = 0;
+            for (int k = 0; k < row.Length; k++)
+            {
+                double update = 0;
+                for (int r = 0; r < Rank; r++)
+                    update += (double)B[(long)n * Rank + r] * A[(long)r * row.Length + k];
+                double sum = row[k] + Scale * update;
+                squares += sum * sum;
+            }
+
+            scales[n] = magnitude[n] / Math.Sqrt(squares);
+        }
+
+        return this with { ColumnScale = scales };
+    }
+}
 
 /// <summary>An adapter on a row.</summary>
 /// <param name="Row">The row of x and y.</param>
@@ -52,7 +86,7 @@ public static class ReferenceLora
         return s;
     }
 
-    /// <summary><c>y[row of e] += weight * scale * s[e] * Bᵀ</c>.</summary>
+    /// <summary><c>y[row of e] += weight * scale * s[e] * Bᵀ</c>, with bias and column scale.</summary>
     /// <param name="s">[entries, columns], as <see cref="Shrink"/> gives it.</param>
     /// <param name="columns">Columns of s.</param>
     /// <param name="entries">Any number; in order.</param>
@@ -76,7 +110,11 @@ public static class ReferenceLora
                     double sum = 0;
                     for (int r = 0; r < factors.Rank; r++)
                         sum += s[column + r] * factors.B[(long)n * factors.Rank + r];
+                    if (factors.Bias is not null)
+                        sum += factors.Bias[n];
                     y[first + n] += (double)entry.Weight * factors.Scale * sum;
+                    if (factors.ColumnScale is not null)
+                        y[first + n] *= factors.ColumnScale[n];
                 }
 
                 column += factors.Rank;

@@ -3,19 +3,6 @@ using LoraKernels.Interop;
 
 namespace LoraKernels.Native;
 
-/// <summary>One of an adapter's updates, or the part of it that a slice of a fused layer has.</summary>
-/// <param name="Factors">The update.</param>
-/// <param name="Part">What it changes.</param>
-/// <param name="FirstRow">Of B, and of the vectors, where the part begins.</param>
-internal readonly record struct FittedUpdate(LoraFactors Factors, ModulePart Part, long FirstRow)
-{
-    public HostMatrix B => Factors.B.RowRange(FirstRow, Part.OutFeatures);
-
-    public HostMatrix? Bias => Factors.Bias?.ColumnRange(FirstRow, Part.OutFeatures);
-
-    public HostMatrix? Magnitude => Factors.Magnitude?.ColumnRange(FirstRow, Part.OutFeatures);
-}
-
 /// <summary>Whether an adapter fits a table, in full.</summary>
 internal sealed class AdapterFit
 {
@@ -65,6 +52,8 @@ internal sealed class AdapterFit
             }
         }
         CheckShape(factors, parts[0].Part.InFeatures, outFeatures);
+        if (factors.Magnitude is not null)
+            CheckBaseWeight(factors, parts[0].Part);
         _updates.AddRange(parts.Select(part => new FittedUpdate(factors, part.Part, part.FirstRow)));
     }
 
@@ -72,9 +61,34 @@ internal sealed class AdapterFit
     {
         if (_options.AppliedElsewhere.Contains(module.Name))
             return;
+        IReadOnlyList<(ModulePart Part, long FirstRow)> parts = _names.FindParts(module.Name, out _);
+        if (parts.Count == 1 && module.Replacement() is { } replacement)
+        {
+            Match(replacement);
+            return;
+        }
         _mismatches.Add(
-            $"module '{module.Name}' was trained in full, [{module.Weight.Rows}, {module.Weight.Columns}]; give it to the "
-            + $"layer and name it in {nameof(AdapterOptions)}.{nameof(AdapterOptions.AppliedElsewhere)}");
+            $"module '{module.Name}' was trained in full, [{module.Weight.Rows}, {module.Weight.Columns}]"
+            + (module.Bias is null ? "" : " and a bias")
+            + (parts.Count == 0 ? ", and is not in the table" : $"; a table applies one without a bias up to a width of {NativeMethods.LK_LORA_MAX_RANK}")
+            + $"; give it to the layer and name it in {nameof(AdapterOptions)}.{nameof(AdapterOptions.AppliedElsewhere)}");
+    }
+
+    /// <summary>DoRA's norms are those of the base's weight.</summary>
+    private void CheckBaseWeight(LoraFactors factors, ModulePart part)
+    {
+        LoraModule module = _names.ModuleOf(part);
+        QuantizedWeight? weight = _options.BaseWeight?.Invoke(module.Name);
+        if (weight is null)
+        {
+            _mismatches.Add($"module '{factors.Module}' has DoRA's magnitudes, whose norms need the weight of '{module.Name}': "
+                + $"give it by {nameof(AdapterOptions)}.{nameof(AdapterOptions.BaseWeight)}");
+        }
+        else if (weight.OutFeatures != module.OutFeatures || weight.InFeatures != module.InFeatures)
+        {
+            _mismatches.Add($"module '{module.Name}' is [{module.OutFeatures}, {module.InFeatures}], the weight given for it "
+                + $"[{weight.OutFeatures}, {weight.InFeatures}]");
+        }
     }
 
     private void CheckShape(LoraFactors factors, long inFeatures, long outFeatures)
@@ -94,10 +108,6 @@ internal sealed class AdapterFit
             _mismatches.Add($"module '{factors.Module}' has rank {factors.Rank} in the adapter; allowed are 1 … "
                 + $"{NativeMethods.LK_LORA_MAX_RANK}");
         }
-        if (factors.Bias is not null)
-            _mismatches.Add($"module '{factors.Module}' has a bias in the adapter, which a table cannot apply");
-        if (factors.Magnitude is not null)
-            _mismatches.Add($"module '{factors.Module}' has a DoRA magnitude in the adapter, which a table cannot apply");
     }
 
     /// <summary>Compares the last parts of two model paths, ignoring case.</summary>

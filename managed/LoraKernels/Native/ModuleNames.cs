@@ -65,6 +65,16 @@ internal sealed class ModuleNames
             (new ModulePart(index, s, module.InFeatures, slice.Size), slice.Offset))];
     }
 
+    /// <summary>The layer that a part belongs to.</summary>
+    public LoraModule ModuleOf(ModulePart part) => _modules[part.Module];
+
+    /// <summary>Where a part begins among its layer's columns.</summary>
+    public long FirstColumn(ModulePart part)
+    {
+        LoraModule module = ModuleOf(part);
+        return module.Slices.Count == 0 ? 0 : module.Slices[part.Slice].Offset;
+    }
+
     /// <summary>Why adapters cannot name this, with the name that was probably meant.</summary>
     public string ExplainUnknownPart(string name)
     {

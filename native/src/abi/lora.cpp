@@ -31,6 +31,8 @@ void check_factors(const lk_lora_factors* factors, int32_t count) {
         require_size(factors[i].struct_size, sizeof *factors, "factors[]");
         check_matrix(&factors[i].a, "factors[].a");
         check_matrix(&factors[i].b, "factors[].b");
+        check_matrix(&factors[i].bias, "factors[].bias");
+        check_matrix(&factors[i].column_scale, "factors[].column_scale");
     }
 }
 

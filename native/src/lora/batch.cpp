@@ -73,7 +73,15 @@ void find_segments(const lk_lora_assignment& assignment, const lk_lora_batch_opt
                 }
                 plan.segments.push_back(std::move(adapter));
             }
-            tiles += plan.segments[size_t(segment)]->widest_tiles;
+            const Adapter& adapter = *plan.segments[size_t(segment)];
+            if (adapter.rescales && plan.weights[size_t(e)] != 1.0f) {
+                fail(
+                    LK_UNSUPPORTED,
+                    "assignment.weights[%lld]: is %g (row %lld) for adapter %lld, which has a column_scale; its weight "
+                    "is 1",
+                    ll(e), double(plan.weights[size_t(e)]), ll(plan.row_of_entry[size_t(e)]), ll(id));
+            }
+            tiles += adapter.widest_tiles;
         }
     });
     check_capacity("distinct adapters", int64_t(plan.segments.size()), capacities.max_segments);

@@ -122,7 +122,10 @@ inline void expand_row(const Path& path, const BatchPlan& plan, const LoraModule
                             float sums[PanelLayout::kColumns] = {};
                             expand_slice(path, factors, values, begin - slice.offset, end - begin, sums);
                             const float scale = plan.weights[size_t(e)] * factors.scale;
-                            for (int64_t c = begin; c < end; ++c) totals[c - column] += scale * sums[c - begin];
+                            for (int64_t c = begin; c < end; ++c) {
+                                float& total = totals[c - column];
+                                total = factors.updated(total, sums[c - begin], scale, c - slice.offset);
+                            }
                         });
     }
 }

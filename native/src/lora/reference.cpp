@@ -13,7 +13,7 @@ double element(const std::vector<const void*>& tiles, lk_dtype dtype, int64_t le
     });
 }
 
-// totals[n] += weight * scale * values * B^T for every slice.
+// totals[n] += weight * scale * values * B^T for every slice, with its vectors.
 void expand_entry(const Adapter& adapter, const LoraModule& module, float weight, const std::vector<double>& values,
                   Columns columns, double* totals) {
     const double* value = values.data();
@@ -28,7 +28,8 @@ void expand_entry(const Adapter& adapter, const LoraModule& module, float weight
             for (int64_t r = 0; r < f->rank; ++r) {
                 sum += value[r] * element(f->b_tiles, f->b_dtype, f->out_features, r, n - offset);
             }
-            totals[n - columns.first] += double(weight) * double(f->scale) * sum;
+            double& total = totals[n - columns.first];
+            total = f->updated(total, sum, double(weight) * double(f->scale), n - offset);
         }
         value += f->rank;
     }

@@ -26,8 +26,13 @@ void copy_tiles(const lk_matrix& source, bool transposed, char* destination) {
                 size_t((rank_tiles(rank) * kRankTile - rank) * length) * sizeof(T));
 }
 
-int64_t tiles_bytes(int64_t rank, int64_t length, lk_dtype dtype) {
-    return round_up(rank_tiles(rank) * kRankTile * length * size_of(dtype), 64);
+int64_t bytes_of(const lk_lora_factors& f, bool transposed) {
+    const lk_matrix& matrix = transposed ? f.b : f.a;
+    return tiles_bytes(f.a.rows, transposed ? matrix.rows : matrix.columns, size_of(matrix.dtype));
+}
+
+int64_t vector_bytes(const lk_lora_factors& f) {
+    return round_up((f.bias.rows + f.column_scale.rows) * f.b.rows * int64_t(sizeof(float)), 64);
 }
 
 bool is_finite(const lk_matrix& matrix) {
@@ -47,8 +52,23 @@ void write_factors(const lk_lora_factors* factors, int32_t count, char* out) {
         for (const bool transposed : {false, true}) {
             const lk_matrix& matrix = transposed ? factors[i].b : factors[i].a;
             with_dtype(matrix.dtype, [&]<class T>(T*) { copy_tiles<T>(matrix, transposed, out); });
-            out += tiles_bytes(factors[i].a.rows, transposed ? matrix.rows : matrix.columns, matrix.dtype);
+            out += bytes_of(factors[i], transposed);
         }
+        float* vector = reinterpret_cast<float*>(out);
+        for (const lk_matrix* const source : {&factors[i].bias, &factors[i].column_scale}) {
+            if (source->rows == 0) continue;
+            read_row(*source, 0, 0, source->columns, vector);
+            vector += source->columns;
+        }
+        out += vector_bytes(factors[i]);
+    }
+}
+
+void check_vector(const lk_matrix& vector, const char* name, int32_t i, int64_t columns) {
+    if (vector.rows == 0 && vector.columns == 0) return;
+    if (vector.rows != 1 || vector.columns != columns) {
+        fail(LK_SHAPE_MISMATCH, "factors[%d].%s: is %lld x %lld; 1 x %lld is needed, or none", i, name, ll(vector.rows),
+             ll(vector.columns), ll(columns));
     }
 }
 
@@ -165,6 +185,8 @@ void LoraTable::check(const lk_lora_factors* factors, int32_t count) const {
             fail(LK_SHAPE_MISMATCH, "factors[%d].b.columns: is %lld, a has %lld rows; both are the rank", i,
                  ll(f.b.columns), ll(rank));
         }
+        check_vector(f.bias, "bias", i, out);
+        check_vector(f.column_scale, "column_scale", i, out);
         char& twice = seen[size_t(module.first_slice + f.slice)];
         if (twice != 0) {
             fail(LK_INVALID_ARGUMENT, "factors[%d]: module %d, slice %d has factors already; once is allowed", i,
@@ -179,8 +201,7 @@ std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_
     const int64_t first = has_descriptors ? round_up(slice_count_ * int64_t(sizeof(LoraDescriptor)), 64) : 0;
     int64_t bytes = first;
     for (int32_t i = 0; i < count; ++i) {
-        bytes += tiles_bytes(factors[i].a.rows, factors[i].a.columns, factors[i].a.dtype);
-        bytes += tiles_bytes(factors[i].a.rows, factors[i].b.rows, factors[i].b.dtype);
+        bytes += bytes_of(factors[i], false) + bytes_of(factors[i], true) + vector_bytes(factors[i]);
     }
     auto adapter = std::make_shared<Adapter>(bytes_, Block(backend.allocator(), bytes, 64, "an adapter"));
     adapter->index_of_slice.assign(size_t(slice_count_), -1);
@@ -189,18 +210,24 @@ std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_
     for (int32_t i = 0; i < count; ++i) {
         const lk_lora_factors& f = factors[i];
         const int64_t rank = f.a.rows, in = f.a.columns, out = f.b.rows;
-        const bool finite = is_finite(f.a) && is_finite(f.b);
+        const bool finite = is_finite(f.a) && is_finite(f.b) && is_finite(f.bias) && is_finite(f.column_scale);
         const char* const a = place;
-        const char* const b = a + tiles_bytes(rank, in, f.a.dtype);
-        place = b + tiles_bytes(rank, out, f.b.dtype);
+        const char* const b = a + bytes_of(f, false);
+        place = b + bytes_of(f, true) + vector_bytes(f);
+        const auto* const vectors = reinterpret_cast<const float*>(b + bytes_of(f, true));
+        const bool has_bias = f.bias.rows > 0, has_column_scale = f.column_scale.rows > 0;
+        adapter->rescales = adapter->rescales || has_column_scale;
         const int32_t slice = modules_[size_t(f.module)].first_slice + f.slice;
         adapter->index_of_slice[size_t(slice)] = i;
         adapter->factors.push_back({rank, in, out, f.scale, f.a.dtype, f.b.dtype, finite,
-                                    tiles_at(a, rank, in, f.a.dtype), tiles_at(b, rank, out, f.b.dtype)});
+                                    tiles_at(a, rank, in, f.a.dtype), tiles_at(b, rank, out, f.b.dtype),
+                                    has_bias ? vectors : nullptr,
+                                    has_column_scale ? vectors + (has_bias ? out : 0) : nullptr});
         if (has_descriptors) {
             const int64_t first_column = modules_[size_t(f.module)].slices[size_t(f.slice)].offset;
-            descriptors[size_t(slice)] = {a,         b,         first_column, out, f.scale, int32_t(rank),
-                                          f.a.dtype, f.b.dtype, finite,       0};
+            const auto present = uint16_t((has_bias ? kHasBias : 0) | (has_column_scale ? kHasColumnScale : 0));
+            descriptors[size_t(slice)] = {a,       b,         first_column, out,    f.scale, int16_t(rank),
+                                          present, f.a.dtype, f.b.dtype,    finite, 0};
         }
     }
     for (const LoraModule& module : modules_) {

@@ -30,9 +30,20 @@ struct LoraFactors {
     float scale;
     lk_dtype a_dtype;
     lk_dtype b_dtype;
-    bool finite;  // no element of A or B is infinite or NaN
+    bool finite;  // no element is infinite or NaN
     std::vector<const void*> a_tiles;
     std::vector<const void*> b_tiles;
+    const float* bias;          // [out], or NULL
+    const float* column_scale;  // [out], or NULL
+
+    // On the CPU: a column's total with the update, given (x * A^T) * B^T and what that is multiplied by. Inlined
+    // always: units for different instruction sets share no function.
+    template <class T>
+    [[gnu::always_inline]] T updated(T total, T sum, T factor, int64_t column) const {
+        if (bias != nullptr) sum += T(bias[column]);
+        total += factor * sum;
+        return column_scale == nullptr ? total : T(column_scale[column]) * total;
+    }
 };
 
 struct Adapter {
@@ -56,6 +67,7 @@ struct Adapter {
     std::vector<int32_t> index_of_slice;  // into factors, -1 where the adapter changes nothing
     std::vector<LoraFactors> factors;
     int64_t widest_tiles = 0;  // the most rank tiles in one module
+    bool rescales = false;     // has a column scale somewhere
     Block memory;
 
   private:

@@ -95,7 +95,7 @@ public sealed class AdapterFitTests
         IReadOnlyList<string> mismatches = Refusal(adapter).Mismatches;
         Assert.That(mismatches, Has.Count.EqualTo(2));
         Assert.That(mismatches[0], Is.EqualTo("module 'model.embed_tokens' is not in the table"));
-        Assert.That(mismatches[1], Does.Contain("'lm_head' was trained in full, [6, 4]"));
+        Assert.That(mismatches[1], Does.Contain("'lm_head' was trained in full, [6, 4], and is not in the table"));
 
         using LoadedAdapter loaded = _table.Add(
             adapter, new AdapterOptions { AppliedElsewhere = ["lm_head", "model.embed_tokens"] });

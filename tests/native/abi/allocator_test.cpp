@@ -49,7 +49,7 @@ lk_status everything(Counter& counter) {
     Table table;
     if (const lk_status s = lk_lora_table_create(context, &module, 1, table.out()); s != LK_OK) return s;
     Matrix a = random_matrix(4, 64, 1), b = random_matrix(40, 4, 2);
-    const lk_lora_factors factors{sizeof factors, 0, 0, 1.0f, a.view(), b.view()};
+    const lk_lora_factors factors{sizeof factors, 0, 0, 1.0f, a.view(), b.view(), {}, {}};
     int64_t id = 0;
     if (const lk_status s = lk_lora_table_add(context, table, &factors, 1, &id); s != LK_OK) {
         int64_t bytes = -1;

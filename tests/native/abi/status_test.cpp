@@ -20,7 +20,7 @@ class Status : public testing::Test {
         const lk_lora_module module{sizeof module, 0, 64, 40, nullptr};
         LK_EXPECT_OK(lk_lora_table_create(context, &module, 1, table.out()));
         Matrix a = random_matrix(4, 64, 1), b = random_matrix(40, 4, 2);
-        const lk_lora_factors factors{sizeof factors, 0, 0, 1.0f, a.view(), b.view()};
+        const lk_lora_factors factors{sizeof factors, 0, 0, 1.0f, a.view(), b.view(), {}, {}};
         LK_EXPECT_OK(lk_lora_table_add(context, table, &factors, 1, &adapter));
         const lk_lora_batch_options capacities{sizeof capacities, 0, 4, 4, 1, 4};
         LK_EXPECT_OK(lk_lora_batch_create(context, table, &capacities, batch.out()));
@@ -111,7 +111,7 @@ TEST_F(Status, ShapeMismatch) {
     LK_EXPECT_ERROR(LK_SHAPE_MISMATCH, "x.rows: is 2, the batch's rows are 0",
                     lk_lora_apply(context, &good_view, batch, 0, &y_view));
     Matrix a = random_matrix(4, 63, 1), b = random_matrix(40, 4, 2);
-    const lk_lora_factors factors{sizeof factors, 0, 0, 1.0f, a.view(), b.view()};
+    const lk_lora_factors factors{sizeof factors, 0, 0, 1.0f, a.view(), b.view(), {}, {}};
     int64_t id = 0;
     LK_EXPECT_ERROR(LK_SHAPE_MISMATCH, "factors[0].a.columns: is 63",
                     lk_lora_table_add(context, table, &factors, 1, &id));

@@ -42,7 +42,7 @@ class Paths : public testing::TestWithParam<Case> {
             const int64_t rank = i == 0 ? 3 : 17;
             Matrix a = random_matrix(rank, k, uint32_t(10 + i));
             Matrix b = random_matrix(n - left, rank, uint32_t(20 + i));
-            const lk_lora_factors factors{sizeof factors, 0, 1, 0.5f, a.view(), b.view()};
+            const lk_lora_factors factors{sizeof factors, 0, 1, 0.5f, a.view(), b.view(), {}, {}};
             LK_EXPECT_OK(lk_lora_table_add(context, table, &factors, 1, &ids[i]));
         }
         Batch batch;

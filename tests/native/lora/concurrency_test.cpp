@@ -12,7 +12,7 @@ constexpr int64_t kRows = 5, kIn = 96, kOut = 70;
 
 int64_t add_adapter(lk_context* context, lk_lora_table* table, int64_t rank, uint32_t seed) {
     Matrix a = random_matrix(rank, kIn, seed), b = random_matrix(kOut, rank, seed + 1);
-    const lk_lora_factors factors{sizeof factors, 0, 0, 0.5f, a.view(), b.view()};
+    const lk_lora_factors factors{sizeof factors, 0, 0, 0.5f, a.view(), b.view(), {}, {}};
     int64_t id = 0;
     LK_EXPECT_OK(lk_lora_table_add(context, table, &factors, 1, &id));
     return id;

@@ -103,7 +103,10 @@ internal sealed class AdapterSet : IDisposable
         try
         {
             long before = Table.Bytes;
-            LoadedAdapter loaded = Table.Add(own);
+            LoadedAdapter loaded = Table.Add(own, new AdapterOptions
+            {
+                BaseWeight = name => layer.Linears.FirstOrDefault(linear => linear.Name == name)?.Weight,
+            });
             if (elsewhere.Count > 0)
             {
                 loaded.Dispose();

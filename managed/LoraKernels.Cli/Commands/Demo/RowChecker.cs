@@ -55,7 +55,7 @@ internal static class RowChecker
             double[] baseOnly = ReferenceLinear.Matmul(x, rows, weight, null, cancellation);
             double[] expected = [.. baseOnly];
             ReferenceLora.Apply(
-                x, (int)linear.InFeatures, EntriesOf(linear, adapterOfRow), expected, (int)linear.OutFeatures);
+                x, (int)linear.InFeatures, EntriesOf(linear, weight, adapterOfRow), expected, (int)linear.OutFeatures);
             check = Compare(check, linear, rows, outputs(linear), expected, baseOnly);
         }
         return check;
@@ -94,7 +94,8 @@ internal static class RowChecker
         return check;
     }
 
-    private static List<ReferenceEntry> EntriesOf(LayerLinear linear, IReadOnlyList<LoraAdapter?> adapterOfRow)
+    private static List<ReferenceEntry> EntriesOf(
+        LayerLinear linear, ReferenceWeight weight, IReadOnlyList<LoraAdapter?> adapterOfRow)
     {
         LoraModule module = new(linear.Name, linear.InFeatures, linear.OutFeatures);
         Dictionary<LoraAdapter, IReadOnlyList<ReferenceFactors>> known = [];
@@ -105,7 +106,7 @@ internal static class RowChecker
                 continue;
             if (!known.TryGetValue(adapter, out IReadOnlyList<ReferenceFactors>? factors))
             {
-                factors = ReferenceBridge.Factors(adapter, module);
+                factors = ReferenceBridge.Factors(adapter, module, weight);
                 known.Add(adapter, factors);
             }
             entries.Add(new ReferenceEntry(row, factors));

@@ -54,10 +54,10 @@ __device__ __forceinline__ double exact_value(const lk_matrix& x, int64_t row, c
     return sum;
 }
 
-// The row's adapters at column n; value(slice, values, rank) is an element of x * A^T.
+// A total at column n with the row's adapters; value(slice, values, rank) is an element of x * A^T.
 template <class Value>
-__device__ __forceinline__ double exact_adapters(const Adapters& adapters, int64_t row, int64_t n, const Value& value) {
-    double total = 0;
+__device__ __forceinline__ double exact_adapters(const Adapters& adapters, int64_t row, int64_t n, double total,
+                                                 const Value& value) {
     for_each_entry(adapters, row, [&](int32_t entry, const LoraDescriptor* slices) {
         const double weight = adapters.plan.weights[entry];
         for_each_slice(adapters, entry, slices, [&](const LoraDescriptor& slice, const float* values) {
@@ -68,7 +68,13 @@ __device__ __forceinline__ double exact_adapters(const Adapters& adapters, int64
                 sum += value(slice, values, rank) *
                        double(load_element(slice.b, slice.b_dtype, rank * slice.columns + column));
             }
+            const float* vector = vectors_of(slice.b, slice.b_dtype, slice.rank, slice.columns) + column;
+            if ((slice.vectors & kHasBias) != 0) {
+                sum += double(*vector);
+                vector += slice.columns;
+            }
             total += weight * double(slice.scale) * sum;
+            if ((slice.vectors & kHasColumnScale) != 0) total *= double(*vector);
         });
     });
     return total;
@@ -77,8 +83,8 @@ __device__ __forceinline__ double exact_adapters(const Adapters& adapters, int64
 // From x itself: the fp32 values may have overflowed as well.
 template <class T>
 __device__ __forceinline__ double exact_adapters_of(const lk_matrix& x, const Adapters& adapters, int64_t row,
-                                                    int64_t n) {
-    return exact_adapters(adapters, row, n, [&](const LoraDescriptor& slice, const float*, int32_t rank) {
+                                                    int64_t n, double total) {
+    return exact_adapters(adapters, row, n, total, [&](const LoraDescriptor& slice, const float*, int32_t rank) {
         return exact_value<T>(x, row, slice, rank);
     });
 }

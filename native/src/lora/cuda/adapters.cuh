@@ -18,9 +18,6 @@ __device__ __forceinline__ V shuffle_wide(V value, uint32_t lane) {
     return std::bit_cast<V>(high << 32 | low);
 }
 
-// How many ranks are summed up before the sum is added to the total.
-inline constexpr int kPromotedRanks = 128;
-
 __device__ __forceinline__ float* values_of(const Adapters& adapters, int64_t entry) {
     return adapters.values +
            (adapters.by_tiles ? adapters.plan.first_tile[entry] * kRankTile : entry * adapters.value_stride);
@@ -70,51 +67,10 @@ __device__ __forceinline__ bool has_adapter(const Adapters& adapters, int64_t ro
     return found;
 }
 
-// totals[j] += the row's adapters at column + j * ColumnStep, for columns below `end`, in the order of the entries: dot
-// products of one thread, in fp32. epilogue.cuh does the same for a warp's tile on tensor cores.
-template <int C, int ColumnStep>
-__device__ __forceinline__ void add_adapters(const Adapters& adapters, int64_t row, int64_t column, int64_t end,
-                                             float (&totals)[C]) {
-    for_each_entry(adapters, row, [&](int32_t entry, const LoraDescriptor* slices) {
-        const float weight = adapters.plan.weights[entry];
-        for_each_slice(adapters, entry, slices, [&](const LoraDescriptor& slice, const float* values) {
-            const int64_t first = column - slice.first_column;  // of this thread, within the slice
-            bool inside[C];
-            bool any_inside = false;
-#pragma unroll
-            for (int j = 0; j < C; ++j) {
-                const int64_t n = first + j * ColumnStep;
-                inside[j] = n >= 0 && n < slice.columns && column + j * ColumnStep < end;
-                any_inside = any_inside || inside[j];
-            }
-            if (!any_inside) return;
-            float sums[C] = {};
-            with_element_type(slice.b_dtype, [&]<class B>(const B*) {
-                const B* const b = static_cast<const B*>(slice.b) + first;
-                for (int32_t promoted = 0; promoted < slice.rank; promoted += kPromotedRanks) {
-                    const int32_t last =
-                        slice.rank - promoted < kPromotedRanks ? slice.rank : promoted + kPromotedRanks;
-                    float part[C] = {};
-#pragma unroll 4
-                    for (int32_t rank = promoted; rank < last; ++rank) {
-                        const float value = whole_value(adapters, values + rank);
-#pragma unroll
-                        for (int j = 0; j < C; ++j) {
-                            if (!inside[j]) continue;
-                            part[j] = fma_rn(value, widen(b[rank * slice.columns + j * ColumnStep]), part[j]);
-                        }
-                    }
-#pragma unroll
-                    for (int j = 0; j < C; ++j) sums[j] += part[j];
-                }
-            });
-            const float scale = weight * slice.scale;
-#pragma unroll
-            for (int j = 0; j < C; ++j) {
-                if (inside[j]) totals[j] += scale * sums[j];
-            }
-        });
-    });
+// Where the vectors of an update lie.
+__device__ __forceinline__ const float* vectors_of(const void* b, lk_dtype dtype, int32_t rank, int64_t columns) {
+    const int64_t bytes = tiles_bytes(rank, columns, dtype == LK_DTYPE_F32 ? 4 : 2);
+    return reinterpret_cast<const float*>(static_cast<const char*>(b) + bytes);
 }
 
 }  // namespace lk::cuda

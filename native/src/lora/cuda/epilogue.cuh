@@ -28,6 +28,7 @@ struct TokenUpdate {
     float factor = 0;
     int32_t rank = 0;
     lk_dtype dtype = LK_DTYPE_F32;  // of B
+    uint32_t vectors = 0;           // LoraVectors
 };
 
 // x * A^T of 16 ranks of ColumnTiles * 8 tokens. Lane 4g + t has ranks 2t, 2t + 1, 2t + 8, 2t + 9 of token g of a tile.
@@ -275,6 +276,37 @@ __device__ __forceinline__ void add_slice(const Adapters& adapters, int32_t segm
     }
 }
 
+// The vectors of one slice, one entry of each token: the bias once, by the warp that takes the token's first ranks; the
+// column scale of every warp's part of the sum.
+template <int ColumnTiles>
+__device__ __forceinline__ void add_vectors(const TokenUpdate& own, const UpdateShare& share, float (*totals)[2][4]) {
+    const uint32_t lane = lane_id();
+    const float* const own_vectors = vectors_of(own.b, own.dtype, own.rank, own.columns);
+#pragma unroll
+    for (int c = 0; c < ColumnTiles; ++c) {
+#pragma unroll
+        for (uint32_t j = 0; j < 2; ++j) {
+            const uint32_t token = uint32_t(c) * kUpdateTokens + lane % 4 * 2 + j;
+            const uint32_t vectors = shuffle(own.vectors, token);
+            const float* const bias = shuffle_wide(own_vectors, token);
+            const int64_t columns = shuffle_wide(own.columns, token);
+            const int64_t first_column = shuffle_wide(own.first_column, token);
+            const float factor = shuffle(own.factor, token);
+            const bool adds_bias =
+                (vectors & kHasBias) != 0 && share.first_rank == 0 && (share.first_tokens >> token & 1) != 0;
+            const float* const scale = bias + ((vectors & kHasBias) != 0 ? columns : 0);
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const int64_t column = first_column + i * 8 + int(lane / 4);
+                if (vectors == 0 || column < 0 || column >= columns) continue;
+                float& total = totals[c][i / 2][i % 2 * 2 + int(j)];
+                if (adds_bias) total += factor * bias[column];
+                if ((vectors & kHasColumnScale) != 0) total *= scale[column];
+            }
+        }
+    }
+}
+
 // Of up to 32 tokens, each of which a lane stands for.
 template <bool Exact, int ColumnTiles>
 __device__ __forceinline__ void add_adapters_to_tokens(const Adapters& adapters, int64_t first_row, int64_t rows,
@@ -310,10 +342,12 @@ __device__ __forceinline__ void add_adapters_to_tokens(const Adapters& adapters,
                     own.factor = weight * slice.scale;
                     own.rank = rank;
                     own.dtype = slice.b_dtype;
+                    own.vectors = slice.vectors;
                 }
                 values += value_count(adapters, rank);
             }
             add_slice<Exact, ColumnTiles>(adapters, segment, own, staging, share, totals);
+            if (any(own.vectors != 0)) add_vectors<ColumnTiles>(own, share, totals);
         }
     }
 }

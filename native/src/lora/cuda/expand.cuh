@@ -34,14 +34,15 @@ LK_RARE float undo_overflow(const lk_matrix& x, const Adapters& adapters, int64_
     if (!adapters_are_finite(adapters, row)) return total;
     if (x.data != nullptr) {
         if (!row_is_finite<T>(x, row)) return total;
-        return float(double(before) + exact_adapters_of<T>(x, adapters, row, n));
+        return float(exact_adapters_of<T>(x, adapters, row, n, double(before)));
     }
     bool finite = true;
-    const double update = exact_adapters(adapters, row, n, [&](const LoraDescriptor&, const float* values, int32_t r) {
+    const auto value = [&](const LoraDescriptor&, const float* values, int32_t r) {
         finite = finite && is_finite(values[r]);
         return double(values[r]);
-    });
-    return finite ? float(double(before) + update) : total;
+    };
+    const double exact = exact_adapters(adapters, row, n, double(before), value);
+    return finite ? float(exact) : total;
 }
 
 // Columns [128 * j, + 128) of ColumnTiles * 8 rows, which no other block writes.

@@ -11,7 +11,7 @@ template <class T>
 LK_RARE float undo_overflow(const MatmulArguments& arguments, int64_t token, int64_t n, float total) {
     if (!row_is_finite<T>(arguments.x, token) || !adapters_are_finite(arguments.adapters, token)) return total;
     double exact = exact_product<T>(arguments.x, token, arguments.weight, n);
-    exact += exact_adapters_of<T>(arguments.x, arguments.adapters, token, n);
+    exact = exact_adapters_of<T>(arguments.x, arguments.adapters, token, n, exact);
     if (arguments.bias.data != nullptr) exact += double(load_element(arguments.bias.data, arguments.bias.dtype, n));
     return float(exact);
 }

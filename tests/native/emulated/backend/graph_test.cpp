@@ -137,7 +137,7 @@ TEST_F(BackendGraph, WhatCannotBeRecordedIsRefusedAndTheRecordingGoesOn) {
     LK_EXPECT_ERROR(LK_BUSY, "packing a weight cannot be recorded",
                     lk_weight_pack(rig.context, &tensors.view, weight.out()));
     Matrix a = random_matrix(2, rig.shape.in, 1), b = random_matrix(rig.shape.out / 2 - 1, 2, 1);
-    const lk_lora_factors factors{sizeof factors, 0, 0, 1, a.view(), b.view()};
+    const lk_lora_factors factors{sizeof factors, 0, 0, 1, a.view(), b.view(), {}, {}};
     int64_t id = 0;
     LK_EXPECT_ERROR(LK_BUSY, "writing to the device from the host cannot be recorded",
                     lk_lora_table_add(rig.context, rig.table, &factors, 1, &id));

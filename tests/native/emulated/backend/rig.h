@@ -136,8 +136,8 @@ class Rig {
         const int64_t half = shape.out / 2;
         Matrix a = random_matrix(rank, shape.in, seed), first = random_matrix(half - 1, rank, seed + 1),
                second = random_matrix(shape.out - half, rank, seed + 2);
-        const lk_lora_factors factors[] = {{sizeof(lk_lora_factors), 0, 1, 0.5f, a.view(), second.view()},
-                                           {sizeof(lk_lora_factors), 0, 0, 0.25f, a.view(), first.view()}};
+        const lk_lora_factors factors[] = {{sizeof(lk_lora_factors), 0, 1, 0.5f, a.view(), second.view(), {}, {}},
+                                           {sizeof(lk_lora_factors), 0, 0, 0.25f, a.view(), first.view(), {}, {}}};
         int64_t id = 0;
         LK_EXPECT_OK(lk_lora_table_add(context, table, factors, rank % 2 == 0 ? 1 : 2, &id));
         return id;

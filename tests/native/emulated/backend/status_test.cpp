@@ -37,7 +37,7 @@ TEST_F(BackendStatus, EveryAllocationMayFail) {
     LK_ASSERT_OK(lk_emulated_fail_next(LK_EMULATED_OUT_OF_MEMORY));
     LK_EXPECT_ERROR(LK_OUT_OF_MEMORY, "a batch", lk_lora_batch_create(context, table, &capacities, batch.out()));
     Matrix a = random_matrix(3, 64, 1), b = random_matrix(20, 3, 2);
-    const lk_lora_factors factors{sizeof factors, 0, 0, 1, a.view(), b.view()};
+    const lk_lora_factors factors{sizeof factors, 0, 0, 1, a.view(), b.view(), {}, {}};
     int64_t id = 0;
     LK_ASSERT_OK(lk_emulated_fail_next(LK_EMULATED_OUT_OF_MEMORY));
     LK_EXPECT_ERROR(LK_OUT_OF_MEMORY, "an adapter", lk_lora_table_add(context, table, &factors, 1, &id));

@@ -21,8 +21,8 @@ class SampleAdapters {
             std::vector<uint16_t> b;
             for (int64_t i = 0; i < kRanks[a] * n; ++i) b.push_back(from_float<Half>(b_value(a, i)).bits);
             factors_.push_back(Array<uint16_t>(b));
-            slices.push_back(
-                {nullptr, factors_.back().data(), 0, n, kScales[a], kRanks[a], LK_DTYPE_F16, LK_DTYPE_F16, 1, 0});
+            slices.push_back({nullptr, factors_.back().data(), 0, n, kScales[a], int16_t(kRanks[a]), 0, LK_DTYPE_F16,
+                              LK_DTYPE_F16, 1, 0});
         }
         descriptors_ = std::make_unique<Array<LoraDescriptor>>(slices);
         const LoraDescriptor* const first = descriptors_->data();
