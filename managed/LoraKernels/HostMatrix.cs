@@ -89,6 +89,25 @@ public sealed class HostMatrix
         return values;
     }
 
+    /// <summary>Rounds fp32 elements to a type.</summary>
+    internal static HostMatrix FromSingles(ReadOnlySpan<float> values, long rows, long columns, DType dtype)
+    {
+        switch (dtype)
+        {
+            case DType.Float32:
+                return From(values, rows, columns);
+            case DType.Float16:
+                var halves = new Half[values.Length];
+                TensorPrimitives.ConvertToHalf(values, halves);
+                return From(halves, rows, columns);
+            default:
+                var rounded = new BFloat16[values.Length];
+                for (int i = 0; i < rounded.Length; i++)
+                    rounded[i] = (BFloat16)values[i];
+                return From(rounded, rows, columns);
+        }
+    }
+
     /// <summary>Rows [first, first + count), sharing the memory.</summary>
     internal HostMatrix RowRange(long first, long count)
     {
