@@ -16,6 +16,7 @@ public static class GgufAdapter
     private const string SuffixA = ".weight.lora_a";
     private const string SuffixB = ".weight.lora_b";
     private const string TokenEmbedding = "token_embd";
+    private const int MaxModuleLength = 1000;
 
     /// <summary>Whether a file is a GGUF file that says of itself that it is an adapter.</summary>
     /// <exception cref="CheckpointException">It cannot be opened, or is a malformed GGUF file.</exception>
@@ -90,7 +91,9 @@ public static class GgufAdapter
         {
             bool isA = tensor.Name.EndsWith(SuffixA, StringComparison.Ordinal);
             int end = tensor.Name.Length - SuffixA.Length;
-            if ((!isA && !tensor.Name.EndsWith(SuffixB, StringComparison.Ordinal)) || end <= 0)
+            bool known = (isA || tensor.Name.EndsWith(SuffixB, StringComparison.Ordinal)) && end is > 0 and <= MaxModuleLength
+                && !tensor.Name.Any(char.IsControl);
+            if (!known)
             {
                 throw new CheckpointException(tensor.File, tensor.Name,
                     $"is no LoRA factor of a linear layer; expected <layer>{SuffixA} and {SuffixB}");

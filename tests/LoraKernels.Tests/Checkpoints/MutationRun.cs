@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using LoraKernels.Checkpoints;
 using NUnit.Framework;
 
@@ -19,6 +21,15 @@ internal static class MutationRun
     /// </summary>
     public const long AllowedPerByte = 32;
 
+    /// <summary>How long a long run waits for one execution.</summary>
+    private static readonly TimeSpan LongestExecution = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// A long run: <c>LORAKERNELS_FUZZ=500 dotnet test --filter Mutation</c> executes 500 times as many, each of them in time.
+    /// </summary>
+    private static readonly int LongRun =
+        int.TryParse(Environment.GetEnvironmentVariable("LORAKERNELS_FUZZ"), CultureInfo.InvariantCulture, out int times) && times > 1 ? times : 1;
+
     /// <summary>
     /// Runs <paramref name="count"/> mutations, each from a seed of its own. A mutation must either be read, or be refused
     /// by a <see cref="CheckpointException"/> that names a file and a reason; in either case without allocating more than
@@ -30,12 +41,14 @@ internal static class MutationRun
     /// </remarks>
     public static void Check(int firstSeed, int count, int leastReasons, Func<Random, long> writeFiles, Action read)
     {
+        count *= LongRun;
         int refused = 0;
         var reasons = new HashSet<string>(StringComparer.Ordinal);
         for (int seed = firstSeed; seed < firstSeed + count; seed++)
         {
             long bytes = writeFiles(new Random(seed));
             long before = GC.GetAllocatedBytesForCurrentThread();
+            var time = Stopwatch.StartNew();
             try
             {
                 read();
@@ -52,6 +65,7 @@ internal static class MutationRun
             {
                 Assert.Fail($"seed {seed}: {e}");
             }
+            if (LongRun > 1 && time.Elapsed > LongestExecution) Assert.Fail($"seed {seed}: took {time.Elapsed}");
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             long allowed = AllowedBytes + AllowedPerByte * bytes;
             if (allocated > allowed)
