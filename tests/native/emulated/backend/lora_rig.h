@@ -53,13 +53,14 @@ class LoraRig {
         LK_EXPECT_OK(lk_lora_batch_create(context, table, &capacities, batch.out()));
     }
 
-    // Adapters of odd ranks lack the first slice of several. `bad`, if not 0, is one element of A.
-    int64_t add(int64_t rank, uint32_t seed, float bad = 0) {
+    // Adapters of odd ranks lack the first slice of several. `bad`, if not 0, is one element of A: of every slice's, or
+    // of one's.
+    int64_t add(int64_t rank, uint32_t seed, float bad = 0, int bad_slice = -1) {
         std::vector<std::unique_ptr<HostMatrix>> matrices;
         std::vector<lk_lora_factors> factors;
         for (size_t s = rank % 2 != 0 && shape.slices.size() > 1 ? 1 : 0; s < shape.slices.size(); ++s) {
             Matrix a = random_matrix(rank, shape.in, seed + uint32_t(s));
-            if (bad != 0) a.at(rank - 1, shape.in / 2) = bad;
+            if (bad != 0 && (bad_slice < 0 || int(s) == bad_slice)) a.at(rank - 1, shape.in / 2) = bad;
             const Matrix b = random_matrix(shape.slices[s].size, rank, seed + 5 + uint32_t(s));
             const auto put = [&](const Matrix& values, lk_dtype dtype) {
                 return matrices.emplace_back(std::make_unique<HostMatrix>(values, dtype))->view;

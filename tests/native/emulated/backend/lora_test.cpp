@@ -147,6 +147,20 @@ TEST_F(BackendLoraRules, AdaptersThatAreNotFiniteTouchTheirRowsOnly) {
     }
 }
 
+// Two slices share a tile of y: what one of them is not leaves the other's columns alone.
+TEST_F(BackendLoraRules, SlicesThatAreNotFiniteTouchTheirColumnsOnly) {
+    const LoraShape shape = fused(96, {8});
+    LoraRig rig(emulated_options(), shape);
+    const Matrix x = random_matrix(6, shape.in, 3), y = random_matrix(6, shape.out, 4);
+    rig.adapters[0] = rig.add(8, 70, INFINITY, 0);
+    rig.set(Assignment(6, {{0}}));
+    const Matrix actual = rig.apply(x, y, F16, 8);
+    for (int64_t r = 0; r < 6; ++r) {
+        for (int64_t n = 0; n < shape.out; ++n)
+            EXPECT_EQ(std::isfinite(actual.values[size_t(r * shape.out + n)]), n >= 40) << r << ", " << n;
+    }
+}
+
 TEST_F(BackendLoraRules, GivesTheSameBitsTwentyTimes) {
     const LoraShape shape = with(1056, 72, {16, 40, 3});
     LoraRig rig(emulated_options(), shape);

@@ -106,6 +106,7 @@ TEST_P(Formats, DequantizeToTheCpusBits) {
         const std::vector<uint32_t> bits = bits_of(dequantize(reference, expected, dtype, 0, 0));
         const int64_t to_aligned = round_up(given.view.in_features, 8) - given.view.in_features;
         EXPECT_EQ(bits_of(dequantize(context, weight, dtype, 0, to_aligned)), bits) << dtype;
+        EXPECT_EQ(bits_of(dequantize(context, weight, dtype, 1, to_aligned)), bits) << dtype;
         EXPECT_EQ(bits_of(dequantize(context, weight, dtype, 1, 3)), bits) << dtype;
     }
 }
@@ -161,7 +162,8 @@ INSTANTIATE_TEST_SUITE_P(
                     FormatCase{"NF4", nf4_sizes(50, 96, 32, 5)}, FormatCase{"NF4", nf4_sizes(70, 171, 64, 256)},
                     FormatCase{"NF4", nf4_sizes(33, 320, 64, 0)}, FormatCase{"NF4", nf4_sizes(3, 4096, 4096, 0)},
                     FormatCase{"NF4", nf4_sizes(31, 200, 64, 0)}, FormatCase{"NF4", nf4_sizes(0, 64, 64, 256)},
-                    FormatCase{"NF4", nf4_sizes(64, 0, 64, 0)}, FormatCase{"FP4", fp4_sizes(40, 160, 32, 256)},
+                    FormatCase{"NF4", nf4_sizes(64, 0, 64, 0)}, FormatCase{"NF4", nf4_sizes(3, 21, 64, 0)},
+                    FormatCase{"FP4", fp4_sizes(40, 160, 32, 256)},
                     FormatCase{"NF4", with_table(nf4_sizes(40, 64, 32, 256))}));
 INSTANTIATE_TEST_SUITE_P(Gguf, Formats,
                          testing::Values(FormatCase{"Q4_0", q4_0_sizes(37, 96)}, FormatCase{"Q4_0", q4_0_sizes(0, 32)},
@@ -176,6 +178,7 @@ INSTANTIATE_TEST_SUITE_P(
                     FormatCase{"int4 zero", int4_sizes(45, 160, 64, {.zero_points = true})},
                     FormatCase{"int4 zero", int4_sizes(32, 288, 128, {.zero_points = true})},
                     FormatCase{"int4 order", int4_sizes(34, 200, 64, {.group_index = true})},
+                    FormatCase{"int4 order", int4_sizes(33, 100, 32, {.group_index = true})},
                     FormatCase{"int4 zero order",
                                int4_sizes(41, 256, 128,
                                           {.scale_dtype = LK_DTYPE_F32, .zero_points = true, .group_index = true})}));
