@@ -43,7 +43,6 @@ mxfp4 = product("e2m1", "MXFP4")
 sliced = partial(planted, "e2m1_scaled", 8, "All/BatchSlices.AreAddedUpInEveryWay/NVFP4_8")
 in_groups = partial(planted, "affine", 8, "All/BatchSlices.AreAddedUpInEveryWay/int4_g192_8")
 stored = partial(planted, "affine", 32, "Batch.StoresIntoAnyRows")
-adapters = partial(planted, "affine", 32, "All/BatchTiles.AddAdapters/32")
 
 k_quant = partial(planted, "affine_minimum", 8, "All/BatchSlices.AreAddedUpInEveryWay/Q4_K_8")
 g256 = product("affine", "int4_g256")
