@@ -91,12 +91,12 @@ typedef enum lk_device_kind {
 
 /* Instruction set paths of the CPU backend. */
 typedef enum lk_cpu_isa {
-    LK_CPU_AUTO = 0,        /* what LORAKERNELS_CPU names if it is set, else the fastest this processor runs */
-    LK_CPU_REFERENCE = 1,   /* "reference": scalar, one thread, obvious: the native oracle */
-    LK_CPU_PORTABLE = 2,    /* "portable": blocked and threaded, for any processor the library was compiled for */
-    LK_CPU_AVX2 = 3,        /* "avx2": the same in 256 bits, AVX2, FMA and F16C */
-    LK_CPU_AVX512 = 4,      /* "avx512": in 512 bits, AVX-512 F, BW, VL and DQ */
-    LK_CPU_AVX512_VNNI = 5  /* "avx512vnni": with integer dot products */
+    LK_CPU_AUTO = 0,       /* what LORAKERNELS_CPU names if it is set, else the fastest this processor runs */
+    LK_CPU_REFERENCE = 1,  /* "reference": scalar, one thread, obvious: the native oracle */
+    LK_CPU_PORTABLE = 2,   /* "portable": blocked and threaded, for any processor the library was compiled for */
+    LK_CPU_AVX2 = 3,       /* "avx2": the same in 256 bits, AVX2, FMA and F16C */
+    LK_CPU_AVX512 = 4,     /* "avx512": in 512 bits, AVX-512 F, BW, VL and DQ */
+    LK_CPU_AVX512_VNNI = 5 /* "avx512vnni": with integer dot products */
 } lk_cpu_isa;
 
 /* How x * W^T is computed. */
@@ -158,10 +158,10 @@ typedef struct lk_context_options {
                                  invariant. Either way the same call gives the same bits. */
     lk_compute compute;
     uint32_t reserved; /* 0 */
-    void* stream; /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL. With a borrowed one the
-                     context works in that stream's CUDA context; without, in the calling thread's current one
-                     if that is of this device, else in the device's primary one. The caller's current CUDA
-                     context is the same after every call. */
+    void* stream;      /* CUDA: a borrowed CUstream, or NULL for one of its own. CPU: NULL. With a borrowed one the
+                          context works in that stream's CUDA context; without, in the calling thread's current one
+                          if that is of this device, else in the device's primary one. The caller's current CUDA
+                          context is the same after every call. */
     lk_allocator allocator;
 } lk_context_options;
 
