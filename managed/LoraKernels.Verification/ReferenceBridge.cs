@@ -26,6 +26,19 @@ public static class ReferenceBridge
                 tensors,
                 ReferenceE2M1Weight.DecodeE4M3(
                     tensors.Scales.ToArray(), tensors.TensorScale, tensors.TensorScaleDivides)),
+            WeightFormat.Gptq => Gptq(tensors, version: 1),
+            WeightFormat.GptqV2 => Gptq(tensors, version: 2),
+            WeightFormat.Awq => new ReferenceAwqWeight(
+                tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, Words32(tensors.Codes),
+                Words32(tensors.ZeroPoints), Elements(tensors.Scales, tensors.ScaleDType)),
+            WeightFormat.Hqq => new ReferenceHqqWeight(
+                tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, tensors.Codes.ToArray(),
+                Elements(tensors.Scales, tensors.ScaleDType), Elements(tensors.ZeroPoints, tensors.ScaleDType)),
+            WeightFormat.OnnxMatMulNBits => Onnx(tensors),
+            WeightFormat.GgufMxfp4 => new ReferenceGgufE2M1Weight(
+                tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray(), null),
+            WeightFormat.GgufNvfp4 => new ReferenceGgufE2M1Weight(
+                tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray(), tensors.TensorScale),
             _ => throw new ArgumentException($"{tensors.Format} is not known.", nameof(tensors)),
         };
     }
@@ -49,7 +62,26 @@ public static class ReferenceBridge
         tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, Words32(tensors.Codes),
         Elements(tensors.Scales, tensors.ScaleDType),
         tensors.ZeroPoints.IsEmpty ? null : Words32(tensors.ZeroPoints),
-        tensors.GroupIndex.IsEmpty ? null : MemoryMarshal.Cast<byte, int>(tensors.GroupIndex.Span).ToArray());
+        GroupIndex(tensors));
+
+    private static ReferenceGptqWeight Gptq(WeightTensors tensors, int version) => new(
+        tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, Words32(tensors.Codes), Words32(tensors.ZeroPoints),
+        Elements(tensors.Scales, tensors.ScaleDType), GroupIndex(tensors), version);
+
+    // Zero points are numbers where there are as many bytes of them as of scales.
+    private static ReferenceOnnxWeight Onnx(WeightTensors tensors)
+    {
+        bool floatZeros = tensors.ZeroPoints.Length == tensors.Scales.Length;
+        return new ReferenceOnnxWeight(
+            tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, tensors.Codes.ToArray(),
+            Elements(tensors.Scales, tensors.ScaleDType),
+            floatZeros || tensors.ZeroPoints.IsEmpty ? null : tensors.ZeroPoints.ToArray(),
+            floatZeros ? Elements(tensors.ZeroPoints, tensors.ScaleDType) : null,
+            GroupIndex(tensors));
+    }
+
+    private static int[]? GroupIndex(WeightTensors tensors) =>
+        tensors.GroupIndex.IsEmpty ? null : MemoryMarshal.Cast<byte, int>(tensors.GroupIndex.Span).ToArray();
 
     private static ReferenceE2M1Weight E2M1(WeightTensors tensors, float[] scales) =>
         new(tensors.OutFeatures, tensors.InFeatures, (int)tensors.GroupSize, tensors.Codes.ToArray(), scales);

@@ -87,8 +87,11 @@ internal static class VerificationFactors
         (Factor.Op, Factor.Slices) => HasAdapters(Ops[i]) == (SliceKinds[j] != None),
 
         (Factor.Format, Factor.InFeatures) => Formats[i].FitInFeatures(InFeatures[j]) == InFeatures[j],
+        (Factor.Format, Factor.OutFeatures) => Formats[i].FitOutFeatures(OutFeatures[j]) == OutFeatures[j],
         (Factor.Format, Factor.GroupSize) => Formats[i].HasGroupSize() == (GroupSizes[j] != 0)
-            && (GroupSizes[j] != WholeRow || Formats[i].HasScaleDType()),
+            && (GroupSizes[j] == WholeRow
+                ? Formats[i].CanHaveRowGroups()
+                : Formats[i].FitGroupSize(GroupSizes[j]) == GroupSizes[j]),
         (Factor.Format, Factor.ScaleDType) => Formats[i].HasScaleDType() == (ScaleDTypes[j] is not null),
         (Factor.Format, Factor.OuterGroupSize) => Formats[i].IsNested() == (OuterGroupSizes[j] != 0),
         (Factor.Format, Factor.CustomMap) => Formats[i].HasTable() || !CustomMap[j],

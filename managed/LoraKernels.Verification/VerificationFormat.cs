@@ -47,4 +47,34 @@ public enum VerificationFormat
 
     /// <summary>NVFP4 whose tensor scale divides.</summary>
     Nvfp4Divided,
+
+    /// <summary>GPTQ, first version.</summary>
+    Gptq,
+
+    /// <summary>GPTQ, second version.</summary>
+    GptqV2,
+
+    /// <summary>GPTQ, first version, with act-order.</summary>
+    GptqActOrder,
+
+    /// <summary>AWQ.</summary>
+    Awq,
+
+    /// <summary>HQQ: zeros that are numbers.</summary>
+    Hqq,
+
+    /// <summary>ONNX MatMulNBits without zero points.</summary>
+    Onnx,
+
+    /// <summary>ONNX MatMulNBits with zero points of 4 bits.</summary>
+    OnnxZeroPoints,
+
+    /// <summary>ONNX MatMulNBits with zero points that are numbers.</summary>
+    OnnxFloatZeros,
+
+    /// <summary>GGUF MXFP4.</summary>
+    GgufMxfp4,
+
+    /// <summary>GGUF NVFP4.</summary>
+    GgufNvfp4,
 }

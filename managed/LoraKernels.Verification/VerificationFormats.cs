@@ -3,6 +3,9 @@ namespace LoraKernels.Verification;
 /// <summary>What cases need to know of a format.</summary>
 internal static class VerificationFormats
 {
+    // HQQ's groups are whole: K are multiples of the largest.
+    private const int HqqGroupSize = 64;
+
     /// <summary>All formats that a weight can have.</summary>
     public static IReadOnlyList<VerificationFormat> All { get; } =
         [.. Enum.GetValues<VerificationFormat>().Where(format => format != VerificationFormat.None)];
@@ -24,6 +27,16 @@ internal static class VerificationFormats
         VerificationFormat.Mxfp4 => "mxfp4",
         VerificationFormat.Nvfp4 => "nvfp4",
         VerificationFormat.Nvfp4Divided => "nvfp4-divided",
+        VerificationFormat.Gptq => "gptq",
+        VerificationFormat.GptqV2 => "gptq-v2",
+        VerificationFormat.GptqActOrder => "gptq-act-order",
+        VerificationFormat.Awq => "awq",
+        VerificationFormat.Hqq => "hqq",
+        VerificationFormat.Onnx => "onnx",
+        VerificationFormat.OnnxZeroPoints => "onnx-zero-points",
+        VerificationFormat.OnnxFloatZeros => "onnx-float-zeros",
+        VerificationFormat.GgufMxfp4 => "gguf-mxfp4",
+        VerificationFormat.GgufNvfp4 => "gguf-nvfp4",
         _ => "none",
     };
 
@@ -42,19 +55,47 @@ internal static class VerificationFormats
 
     /// <summary>Whether the type of the scales is the checkpoint's choice.</summary>
     public static bool HasScaleDType(this VerificationFormat format) =>
-        format is VerificationFormat.Int4 or VerificationFormat.Int4ZeroPoints or VerificationFormat.Int4ActOrder;
+        format is VerificationFormat.Int4 or VerificationFormat.Int4ZeroPoints or VerificationFormat.Int4ActOrder
+            or VerificationFormat.Gptq or VerificationFormat.GptqV2 or VerificationFormat.GptqActOrder
+            or VerificationFormat.Awq or VerificationFormat.Hqq
+            or VerificationFormat.Onnx or VerificationFormat.OnnxZeroPoints or VerificationFormat.OnnxFloatZeros;
 
     /// <summary>Whether the group size is the checkpoint's choice.</summary>
     public static bool HasGroupSize(this VerificationFormat format) => format.HasTable() || format.HasScaleDType();
+
+    /// <summary>Whether a group may be a whole row, whatever K is.</summary>
+    public static bool CanHaveRowGroups(this VerificationFormat format) =>
+        format.HasScaleDType() && format is not (VerificationFormat.Onnx or VerificationFormat.OnnxZeroPoints
+            or VerificationFormat.OnnxFloatZeros);
+
+    /// <summary>The group size nearest to <paramref name="groupSize"/> that fits every K of the format.</summary>
+    public static int FitGroupSize(this VerificationFormat format, int groupSize) =>
+        format == VerificationFormat.Hqq ? Math.Min(groupSize, HqqGroupSize) : groupSize;
+
+    /// <summary>The least N from <paramref name="outFeatures"/> on that the format can have.</summary>
+    public static long FitOutFeatures(this VerificationFormat format, long outFeatures)
+    {
+        int multiple = format switch
+        {
+            VerificationFormat.Gptq or VerificationFormat.GptqV2 or VerificationFormat.GptqActOrder
+                or VerificationFormat.Awq => 8,
+            VerificationFormat.Hqq => 2,
+            _ => 1,
+        };
+        return (outFeatures + multiple - 1) / multiple * multiple;
+    }
 
     /// <summary>The least K from <paramref name="inFeatures"/> on that the format can have.</summary>
     public static long FitInFeatures(this VerificationFormat format, long inFeatures)
     {
         int multiple = format switch
         {
+            VerificationFormat.Hqq => HqqGroupSize,
+            VerificationFormat.GgufNvfp4 => 64,
+            VerificationFormat.Gptq or VerificationFormat.GptqV2 or VerificationFormat.GptqActOrder => 8,
             VerificationFormat.GgufQ4K => 256,
             VerificationFormat.GgufQ40 or VerificationFormat.GgufQ41 or VerificationFormat.GgufIq4Nl
-                or VerificationFormat.Mxfp4 => 32,
+                or VerificationFormat.Mxfp4 or VerificationFormat.GgufMxfp4 => 32,
             VerificationFormat.Nvfp4 or VerificationFormat.Nvfp4Divided => 16,
             _ => 1,
         };

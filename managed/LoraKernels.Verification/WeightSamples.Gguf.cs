@@ -47,15 +47,39 @@ internal static partial class WeightSamples
         return Gguf(@case, WeightFormat.GgufQ4_K, blocks);
     }
 
+    private static WeightTensors GgufMxfp4(VerificationCase @case, Random random)
+    {
+        const int BlockBytes = 17;
+        byte[] blocks = Blocks(@case, random, 32, BlockBytes);
+        for (int block = 0; block < blocks.Length; block += BlockBytes)
+            blocks[block] = Exponent(@case, random);
+        return Gguf(@case, WeightFormat.GgufMxfp4, blocks);
+    }
+
+    private static WeightTensors GgufNvfp4(VerificationCase @case, Random random)
+    {
+        const int BlockBytes = 36;
+        byte[] blocks = Blocks(@case, random, 64, BlockBytes);
+        for (int block = 0; block < blocks.Length; block += BlockBytes)
+        {
+            for (int group = 0; group < 4; group++)
+                blocks[block + group] = (byte)random.Next(0x7F);
+        }
+
+        return Gguf(@case, WeightFormat.GgufNvfp4, blocks, groupSize: 16, Magnitude(@case) / 100 * (1 + random.NextSingle()));
+    }
+
     private static byte[] Blocks(VerificationCase @case, Random random, int blockSize, int blockBytes) =>
         RandomBytes(random, @case.OutFeatures * @case.InFeatures / blockSize * blockBytes);
 
-    private static WeightTensors Gguf(VerificationCase @case, WeightFormat format, byte[] blocks) => new()
+    private static WeightTensors Gguf(
+        VerificationCase @case, WeightFormat format, byte[] blocks, int groupSize = 32, float tensorScale = 0) => new()
     {
         Format = format,
         OutFeatures = @case.OutFeatures,
         InFeatures = @case.InFeatures,
-        GroupSize = 32,
+        GroupSize = groupSize,
+        TensorScale = tensorScale,
         Codes = blocks,
     };
 

@@ -9,9 +9,6 @@ internal static partial class WeightSamples
         bool hasZeroPoints = @case.Format != VerificationFormat.Int4;
         bool hasGroupIndex = @case.Format == VerificationFormat.Int4ActOrder;
         long groups = (@case.InFeatures + @case.GroupSize - 1) / @case.GroupSize;
-        var scales = new float[@case.OutFeatures * groups];
-        for (int i = 0; i < scales.Length; i++)
-            scales[i] = Scale(random, Magnitude(@case) / 8);
         return new WeightTensors
         {
             Format = WeightFormat.Int4Packed,
@@ -20,14 +17,25 @@ internal static partial class WeightSamples
             GroupSize = @case.GroupSize,
             ScaleDType = @case.ScaleDType,
             Codes = RandomBytes(random, @case.OutFeatures * ((@case.InFeatures + 7) / 8) * 4),
-            Scales = @case.ScaleDType switch
-            {
-                DType.Float32 => Bytes(scales),
-                DType.Float16 => Bytes(Elements.FromFloats<Half>(scales)),
-                _ => Bytes(Elements.FromFloats<BFloat16>(scales)),
-            },
+            Scales = IntegerScales(@case, random, groups),
             ZeroPoints = hasZeroPoints ? RandomBytes(random, (@case.OutFeatures + 7) / 8 * groups * 4) : [],
             GroupIndex = hasGroupIndex ? GroupIndex(@case, random) : [],
+        };
+    }
+
+    private static byte[] IntegerScales(VerificationCase @case, Random random, long groups) => Numbers(
+        @case, @case.OutFeatures * groups, () => Scale(random, Magnitude(@case) / 8));
+
+    private static byte[] Numbers(VerificationCase @case, long count, Func<float> next)
+    {
+        var numbers = new float[count];
+        for (int i = 0; i < numbers.Length; i++)
+            numbers[i] = next();
+        return @case.ScaleDType switch
+        {
+            DType.Float32 => Bytes(numbers),
+            DType.Float16 => Bytes(Elements.FromFloats<Half>(numbers)),
+            _ => Bytes(Elements.FromFloats<BFloat16>(numbers)),
         };
     }
 
@@ -40,11 +48,9 @@ internal static partial class WeightSamples
 
     private static WeightTensors Mxfp4(VerificationCase @case, Random random)
     {
-        int exponent = 127 + (int)MathF.Floor(MathF.Log2(Magnitude(@case) / 4));
-        // Now and then 2^-127, a subnormal of fp32.
         var scales = new byte[@case.OutFeatures * @case.InFeatures / 32];
         for (int i = 0; i < scales.Length; i++)
-            scales[i] = (byte)(random.Next(50) == 0 ? 0 : exponent + random.Next(3));
+            scales[i] = Exponent(@case, random);
         return new WeightTensors
         {
             Format = WeightFormat.Mxfp4,
@@ -54,6 +60,13 @@ internal static partial class WeightSamples
             Codes = RandomBytes(random, @case.OutFeatures * @case.InFeatures / 2),
             Scales = scales,
         };
+    }
+
+    // Of an E8M0 scale; now and then 2^-127, a subnormal of fp32.
+    private static byte Exponent(VerificationCase @case, Random random)
+    {
+        int exponent = 127 + (int)MathF.Floor(MathF.Log2(Magnitude(@case) / 4));
+        return (byte)(random.Next(50) == 0 ? 0 : exponent + random.Next(3));
     }
 
     private static WeightTensors Nvfp4(VerificationCase @case, Random random, bool divides)

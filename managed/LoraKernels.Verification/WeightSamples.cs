@@ -16,6 +16,13 @@ internal static partial class WeightSamples
         VerificationFormat.GgufQ4K => Q4K(@case, random),
         VerificationFormat.Int4 or VerificationFormat.Int4ZeroPoints or VerificationFormat.Int4ActOrder =>
             Int4(@case, random),
+        VerificationFormat.Gptq or VerificationFormat.GptqV2 or VerificationFormat.GptqActOrder
+            or VerificationFormat.Awq => Gptq(@case, random),
+        VerificationFormat.Hqq => Hqq(@case, random),
+        VerificationFormat.Onnx or VerificationFormat.OnnxZeroPoints or VerificationFormat.OnnxFloatZeros =>
+            Onnx(@case, random),
+        VerificationFormat.GgufMxfp4 => GgufMxfp4(@case, random),
+        VerificationFormat.GgufNvfp4 => GgufNvfp4(@case, random),
         VerificationFormat.Mxfp4 => Mxfp4(@case, random),
         VerificationFormat.Nvfp4 => Nvfp4(@case, random, divides: false),
         VerificationFormat.Nvfp4Divided => Nvfp4(@case, random, divides: true),

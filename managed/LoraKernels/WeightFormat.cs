@@ -34,4 +34,25 @@ public enum WeightFormat
 
     /// <summary>NVFP4: E2M1 with an E4M3 scale per 16 and one float scale.</summary>
     Nvfp4 = 9,
+
+    /// <summary>GPTQ as AutoGPTQ writes it: integers with zero points stored less 1; act-order optional.</summary>
+    Gptq = 10,
+
+    /// <summary>GPTQ v2 (<c>checkpoint_format: gptq_v2</c>): as GPTQ, with zero points as they are.</summary>
+    GptqV2 = 11,
+
+    /// <summary>AWQ in its GEMM version: integers with zero points.</summary>
+    Awq = 12,
+
+    /// <summary>HQQ with groups along k (axis 1): integers with zeros that are numbers.</summary>
+    Hqq = 13,
+
+    /// <summary>ONNX Runtime's MatMulNBits with 4 bits: integers with or without zero points.</summary>
+    OnnxMatMulNBits = 14,
+
+    /// <summary>GGUF MXFP4: blocks of 32 with a power of two.</summary>
+    GgufMxfp4 = 15,
+
+    /// <summary>GGUF NVFP4: blocks of 64 with four E4M3 scales, and one float scale.</summary>
+    GgufNvfp4 = 16,
 }

@@ -14,12 +14,23 @@ namespace LoraKernels;
 /// </para>
 /// <para>
 /// GGUF formats: only <see cref="Codes"/>, the file's blocks; <see cref="GroupSize"/> is 32, K a multiple of 32, for
-/// <see cref="WeightFormat.GgufQ4_K"/> of 256.
+/// <see cref="WeightFormat.GgufQ4_K"/> of 256. <see cref="WeightFormat.GgufNvfp4"/>: <see cref="GroupSize"/> is 16, K a
+/// multiple of 64, and <see cref="TensorScale"/> multiplies.
 /// </para>
 /// <para>
 /// <see cref="WeightFormat.Int4Packed"/>: W[n, k] = (q − z) · scale[n, g] with g = k / GroupSize, or
 /// <see cref="GroupIndex"/>[k]; z is 8 where there are no <see cref="ZeroPoints"/>. <see cref="GroupSize"/> is a
 /// multiple of 32, or K.
+/// </para>
+/// <para>
+/// <see cref="WeightFormat.Gptq"/>, <see cref="WeightFormat.GptqV2"/>: the same, with z = zero point + 1 or the zero
+/// point itself; N and K are multiples of 8. <see cref="WeightFormat.Awq"/>: the same without act-order; N is a multiple
+/// of 8.
+/// </para>
+/// <para>
+/// <see cref="WeightFormat.Hqq"/>: W = (q − zero) · scale with K a multiple of <see cref="GroupSize"/>, which is a multiple
+/// of 8 or K. <see cref="WeightFormat.OnnxMatMulNBits"/>: W = (q − z) · scale, z of 4 bits, or a number, or 8;
+/// <see cref="GroupSize"/> is a power of two from 16 on.
 /// </para>
 /// <para>
 /// <see cref="WeightFormat.Mxfp4"/>: W = E2M1(q) · 2^(scale − 127), a scale per 32.
@@ -48,7 +59,7 @@ public sealed class WeightTensors
     /// <summary>Nested NF4 and FP4: what is added to every absmax.</summary>
     public float OuterOffset { get; init; }
 
-    /// <summary>NVFP4: the tensor's scale, finite and above 0.</summary>
+    /// <summary>NVFP4, GGUF's too: the tensor's scale, finite and above 0.</summary>
     public float TensorScale { get; init; }
 
     /// <summary>
@@ -56,25 +67,31 @@ public sealed class WeightTensors
     /// </summary>
     public bool TensorScaleDivides { get; init; }
 
-    /// <summary>Int4Packed: the type of <see cref="Scales"/>.</summary>
+    /// <summary>Formats of integers: the type of <see cref="Scales"/>.</summary>
     public DType ScaleDType { get; init; }
 
     /// <summary>
     /// NF4, FP4: ⌈N·K / 2⌉ bytes, even i in the high nibble. GGUF: blocks. Int4Packed: [N, ⌈K / 8⌉] words of 8, lowest
-    /// bits first. MXFP4, NVFP4: [N, K / 2], even k in the low nibble.
+    /// bits first. GPTQ: [K / 8, N] words of 8 k. AWQ: [K, N / 8] words of rows 0 2 4 6 1 3 5 7. HQQ: [N·G / 2, GroupSize],
+    /// the first half of the groups in the high nibbles. ONNX: [N, G, GroupSize / 2], even k in the low nibble. MXFP4,
+    /// NVFP4: [N, K / 2], even k in the low nibble.
     /// </summary>
     public required ReadOnlyMemory<byte> Codes { get; init; }
 
     /// <summary>
-    /// NF4, FP4: ⌈N·K / GroupSize⌉ floats when plain, as many bytes when nested. Int4Packed: [N, G] of
-    /// <see cref="ScaleDType"/>. MXFP4: [N, G] bytes, E8M0. NVFP4: [N, G] bytes, E4M3 from 0 on.
+    /// NF4, FP4: ⌈N·K / GroupSize⌉ floats when plain, as many bytes when nested. Int4Packed, HQQ, ONNX: [N, G] of
+    /// <see cref="ScaleDType"/>; GPTQ, AWQ: [G, N] of it. MXFP4: [N, G] bytes, E8M0. NVFP4: [N, G] bytes, E4M3 from 0 on.
     /// </summary>
     public ReadOnlyMemory<byte> Scales { get; init; }
 
-    /// <summary>Int4Packed: [⌈N / 8⌉, G] words of 8 rows, lowest bits first; or empty.</summary>
+    /// <summary>
+    /// Int4Packed: [⌈N / 8⌉, G] words of 8 rows, lowest bits first; or empty. GPTQ, AWQ: [G, N / 8] words of 8 rows, in the
+    /// order of the codes. HQQ: [N, G] of <see cref="ScaleDType"/>. ONNX: [N, ⌈G / 2⌉] bytes, even groups in the low nibble;
+    /// or [N, G] of <see cref="ScaleDType"/>; or empty.
+    /// </summary>
     public ReadOnlyMemory<byte> ZeroPoints { get; init; }
 
-    /// <summary>Int4Packed with act-order: K ints, the group of each k; or empty. All groups have the same size.</summary>
+    /// <summary>Int4Packed, GPTQ, ONNX with act-order: K ints, the group of each k; or empty. All groups have the same size.</summary>
     public ReadOnlyMemory<byte> GroupIndex { get; init; }
 
     /// <summary>NF4, FP4: 16 floats, or empty for the format's own levels.</summary>

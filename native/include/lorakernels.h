@@ -260,7 +260,14 @@ typedef enum lk_format {
     LK_FORMAT_GGUF_Q4_K = 6,   /* GGUF Q4_K: blocks of 256 with 8 groups, 6-bit scales and minimums */
     LK_FORMAT_INT4_PACKED = 7, /* compressed-tensors pack-quantized: integers, with or without zero points, act-order */
     LK_FORMAT_MXFP4 = 8,       /* OCP MXFP4: E2M1, a power of two per 32 */
-    LK_FORMAT_NVFP4 = 9        /* NVFP4: E2M1, an E4M3 scale per 16, one fp32 scale */
+    LK_FORMAT_NVFP4 = 9,       /* NVFP4: E2M1, an E4M3 scale per 16, one fp32 scale */
+    LK_FORMAT_GPTQ = 10,       /* GPTQ: integers, zero points stored less 1, act-order */
+    LK_FORMAT_GPTQ_V2 = 11,    /* GPTQ v2: the same with zero points as they are */
+    LK_FORMAT_AWQ = 12,        /* AWQ, GEMM version: integers with zero points */
+    LK_FORMAT_HQQ = 13,        /* HQQ, axis 1: integers with zeros that are numbers */
+    LK_FORMAT_ONNX_NBITS = 14, /* ONNX MatMulNBits of 4 bits: integers, with or without zero points of either kind */
+    LK_FORMAT_GGUF_MXFP4 = 15, /* GGUF MXFP4: blocks of 32, a power of two */
+    LK_FORMAT_GGUF_NVFP4 = 16  /* GGUF NVFP4: blocks of 64, four E4M3 scales, one fp32 scale */
 } lk_format;
 
 typedef struct lk_bytes {
@@ -268,33 +275,75 @@ typedef struct lk_bytes {
     int64_t size; /* bytes */
 } lk_bytes;
 
+/* clang-format off: it takes tables for running text */
 /* A weight's tensors, in their checkpoint's own layout. What a format does not name below is empty or 0. G =
- * ceil(in_features / group_size). Two codes of a byte: "low first" has the even k in the low nibble.
+ * ceil(in_features / group_size). Two codes of a byte: "low first" has the even k in the low nibble. Words: i32, eight
+ * codes, "lowest first" from the lowest bits on.
  *
- * LK_FORMAT_BNB_NF4, LK_FORMAT_BNB_FP4: W[i] = table[q(i)] * absmax[i / group_size], flat index i = n * in_features +
- * k. codes         u8 [ceil(N*K / 2)], even i in the high nibble scales        plain: f32 [ceil(N*K / group_size)] =
- * absmax. Nested: u8, absmax[b] = outer_table[scales[b]] * outer_scales[b / outer_group_size] + outer_offset table f32
- * [16], or empty for the format's own map outer_table   f32 [256], empty when plain outer_scales  f32 [ceil(scales /
- * outer_group_size)], empty when plain group_size    a power of two, 32 ... 4096; groups run across rows where K is not
- * a multiple of it LK_FORMAT_GGUF_*: only codes, the blocks of the file. T is the table of IQ4_NL. Q4_0, Q4_1, IQ4_NL:
- * W = d * (q - 8), d * q + m, d * T[q]; group_size 32; in_features is a multiple of 32 f16 d, Q4_1: f16 m, 16 bytes of
- * nibbles (low = element j, high = element j + 16) Q4_K: W = (d * scale) * q - (dmin * minimum); group_size 32;
- * in_features is a multiple of 256 f16 d, f16 dmin, 12 bytes of 6-bit scales and minimums, 128 bytes of nibbles
+ * LK_FORMAT_BNB_NF4, LK_FORMAT_BNB_FP4: W[i] = table[q(i)] * absmax[i / group_size], flat i = n * in_features + k.
+ *   codes         u8 [ceil(N*K / 2)], even i in the high nibble
+ *   scales        plain: f32 [ceil(N*K / group_size)] = absmax. Nested: u8,
+ *                 absmax[b] = outer_table[scales[b]] * outer_scales[b / outer_group_size] + outer_offset
+ *   table         f32 [16], or empty for the format's own map
+ *   outer_table   f32 [256], empty when plain
+ *   outer_scales  f32 [ceil(scales / outer_group_size)], empty when plain
+ *   group_size    a power of two, 32 ... 4096; groups run across rows where K is not a multiple of it
+ *
+ * LK_FORMAT_GGUF_*: only codes, the blocks of the file. T is the table of IQ4_NL.
+ *   Q4_0, Q4_1, IQ4_NL: W = d * (q - 8), d * q + m, d * T[q]; group_size 32; in_features is a multiple of 32
+ *                 f16 d, Q4_1: f16 m, 16 bytes of nibbles (low = element j, high = element j + 16)
+ *   Q4_K: W = (d * scale) * q - (dmin * minimum); group_size 32; in_features is a multiple of 256
+ *                 f16 d, f16 dmin, 12 bytes of 6-bit scales and minimums, 128 bytes of nibbles
+ *   MXFP4: W = E2M1(q) * 2^(scale - 127); group_size 32; in_features is a multiple of 32; scale 255 is refused
+ *                 u8 scale, 16 bytes of nibbles as Q4_0
+ *   NVFP4: W = E2M1(q) * (E4M3(scale) * tensor_scale); group_size 16; in_features is a multiple of 64; negative scales
+ *                 and NaN are refused; 4 scales, 32 bytes of nibbles (of 8 bytes low = element j, high = element j + 8)
+ *
  * LK_FORMAT_INT4_PACKED: W[n, k] = (q - z) * scale[n, g]; g = k / group_size, or group_index[k]; z is 8 without
  *   zero_points.
- *   codes         i32 [N, ceil(K / 8)], eight to a word, lowest bits first
+ *   codes         words [N, ceil(K / 8)], along k, lowest first
  *   scales        [N, G] of scale_dtype
- *   zero_points   i32 [ceil(N / 8), G], eight rows to a word, lowest bits first; or empty
+ *   zero_points   words [ceil(N / 8), G], along n, lowest first; or empty
  *   group_index   i32 [K], for act-order: every group has group_size members, the last one what is left; or empty
  *   group_size    a multiple of 32, or K: one scale a row
+ *
+ * LK_FORMAT_GPTQ, LK_FORMAT_GPTQ_V2: W[n, k] = (q - z) * scale[g, n]; z is what is stored, in the first version plus 1;
+ *   N and K are multiples of 8.
+ *   codes         words [K / 8, N], along k, lowest first: qweight
+ *   scales        [G, N] of scale_dtype
+ *   zero_points   words [G, N / 8], along n, lowest first: qzeros
+ *   group_index, group_size  as for LK_FORMAT_INT4_PACKED
+ *
+ * LK_FORMAT_AWQ: W[n, k] = (q - z) * scale[g, n]; N is a multiple of 8. A word holds columns 0 2 4 6 1 3 5 7 from its
+ *   lowest bits on.
+ *   codes         words [K, N / 8], along n: qweight
+ *   scales        [G, N] of scale_dtype
+ *   zero_points   words [G, N / 8], along n: qzeros
+ *   group_size    a multiple of 32, or K
+ *
+ * LK_FORMAT_HQQ: W = (q - zero) * scale in fp32, groups of consecutive k. The weight is taken as [N * G, group_size].
+ *   codes         u8 [N * G / 2, group_size]: its upper half in the high nibbles, its lower half in the low ones
+ *   scales        [N * G] of scale_dtype
+ *   zero_points   [N * G] of scale_dtype
+ *   group_size    a multiple of 8, or K; in_features is a multiple of it, and N * G is even
+ *
+ * LK_FORMAT_ONNX_NBITS: W[n, k] = (q - z) * scale[n, g]; z is 8 without zero_points.
+ *   codes         u8 [N, G, group_size / 2], low first; what is behind the last k of a row is kept and has no meaning
+ *   scales        [N, G] of scale_dtype
+ *   zero_points   u8 [N, ceil(G / 2)], low first; or [N, G] of scale_dtype; or empty
+ *   group_index   as for LK_FORMAT_INT4_PACKED
+ *   group_size    a power of two from 16 on
+ *
  * LK_FORMAT_MXFP4: W = E2M1(q) * 2^(scale - 127).
  *   codes         u8 [N, K / 2], low first
  *   scales        u8 [N, K / 32]; 255, a NaN, is refused
  *   group_size    32; in_features is a multiple of it
+ *
  * LK_FORMAT_NVFP4: W = E2M1(q) * s, s = E4M3(scale) * tensor_scale, or / tensor_scale where tensor_scale_divides.
  *   codes         u8 [N, K / 2], low first
  *   scales        u8 [N, K / 16]; negative ones and NaN are refused
  *   group_size    16; in_features is a multiple of it */
+/* clang-format on */
 typedef struct lk_weight_tensors {
     uint32_t struct_size;
     lk_format format;
@@ -312,7 +361,7 @@ typedef struct lk_weight_tensors {
     float outer_offset;
     float tensor_scale;            /* finite, > 0 */
     uint32_t tensor_scale_divides; /* 0 or 1 */
-    lk_dtype scale_dtype;          /* LK_FORMAT_INT4_PACKED; elsewhere 0: the format says it */
+    lk_dtype scale_dtype;          /* where the format names it; elsewhere 0 */
 } lk_weight_tensors;
 
 /* A weight on a device, in the layout that its kernels stream. Immutable, shareable between contexts and threads. */

@@ -22,6 +22,13 @@ internal static class FormatNames
         WeightFormat.Int4Packed => "int4",
         WeightFormat.Mxfp4 => "mxfp4",
         WeightFormat.Nvfp4 => "nvfp4",
+        WeightFormat.Gptq => "gptq",
+        WeightFormat.GptqV2 => "gptq-v2",
+        WeightFormat.Awq => "awq",
+        WeightFormat.Hqq => "hqq",
+        WeightFormat.OnnxMatMulNBits => "onnx",
+        WeightFormat.GgufMxfp4 => "gguf-mxfp4",
+        WeightFormat.GgufNvfp4 => "gguf-nvfp4",
         _ => format.ToString(),
     };
 
@@ -38,6 +45,13 @@ internal static class FormatNames
         "int4" => "compressed-tensors pack-quantized",
         "mxfp4" => "OCP MXFP4",
         "nvfp4" => "NVFP4",
+        "gptq" => "GPTQ",
+        "gptq-v2" => "GPTQ v2",
+        "awq" => "AWQ",
+        "hqq" => "HQQ",
+        "onnx" => "ONNX MatMulNBits",
+        "gguf-mxfp4" => "GGUF MXFP4",
+        "gguf-nvfp4" => "GGUF NVFP4",
         _ => format,
     };
 }

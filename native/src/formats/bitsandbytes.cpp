@@ -57,20 +57,8 @@ Codec codec(const Tensors& t, const float table[16]) {
 }
 
 Storage storage(const Tensors& t) {
-    return {.codes = {.row_weights = t.in_features, .block_shift = 1, .block_bytes = 1, .high_first = true},
-            .units_among_codes = false,
-            .unit_stride = is_nested(t) ? 1 : 4};
-}
-
-std::vector<uint8_t> read_padding(const Tensors& t) {
-    if (weights(t) % 2 == 0) return {};
-    return {static_cast<uint8_t>(static_cast<const uint8_t*>(t.codes.data)[weights(t) / 2] & 15)};
-}
-
-void write_padding(const Tensors& t, const std::vector<uint8_t>& padding) {
-    if (padding.empty()) return;
-    uint8_t& last = static_cast<uint8_t*>(t.codes.data)[weights(t) / 2];
-    last = static_cast<uint8_t>((last & 0xf0) | padding[0]);
+    return {.codes = {.rows = t.out_features, .columns = t.in_features, .high_first = true},
+            .units = {.stride = is_nested(t) ? 1 : 4}};
 }
 
 }  // namespace lk::formats::bitsandbytes

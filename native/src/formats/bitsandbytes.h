@@ -12,8 +12,5 @@ TensorSizes sizes(const lk_weight_tensors& tensors);
 // With the checkpoint's table, or else the format's own.
 Codec codec(const lk_weight_tensors& tensors, const float table[16]);
 Storage storage(const lk_weight_tensors& tensors);
-// The unused nibble behind an odd number of codes.
-std::vector<uint8_t> read_padding(const lk_weight_tensors& tensors);
-void write_padding(const lk_weight_tensors& tensors, const std::vector<uint8_t>& padding);
 
 }  // namespace lk::formats::bitsandbytes

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "formats/nibbles.h"
 #include "formats/storage.h"
 #include "lorakernels.h"
 
@@ -35,6 +36,7 @@ enum class ScaleKind : uint8_t {
 enum class OffsetKind : uint8_t {
     none,
     zero_point,  // 4 bits z a group: W = (code - (z + Codec::zero_bias)) * scale; values are the codes themselves
+    float_zero,  // a number of the scale's type for each scale, in a tensor of its own: W = (code - zero) * scale
     minimum,     // f16 m, stored behind the group's f16 scale: W = value * scale + m
     k_quant,     // in the scale's 16 bytes: W = value * scale - dmin * minimum
 };
@@ -54,12 +56,16 @@ struct Codec {
     float tensor_scale = 1;  // e4m3 only
     bool tensor_scale_divides = false;
 
-    // A unit is what is stored of scale and minimum for some groups of a row: one group, or a k_quant's eight.
+    // A unit is what is stored of scale and minimum or zero for some groups of a row: one group, or a k_quant's eight.
     constexpr int64_t groups_of_unit() const { return scale_kind == ScaleKind::k_quant ? 8 : 1; }
     constexpr int64_t unit_size() const { return group_size * groups_of_unit(); }
-    constexpr int64_t unit_bytes() const {
+    // Units whose second half is in the checkpoint's tensor of zero points.
+    constexpr bool has_zero_units() const { return offset_kind == OffsetKind::float_zero; }
+    // Bytes of a unit that lie together in the checkpoint.
+    constexpr int64_t unit_part_bytes() const {
         return scale_bytes() + (offset_kind == OffsetKind::minimum ? int64_t(sizeof(uint16_t)) : 0);
     }
+    constexpr int64_t unit_bytes() const { return unit_part_bytes() * (has_zero_units() ? 2 : 1); }
 
   private:
     constexpr int64_t scale_bytes() const {
@@ -115,15 +121,8 @@ struct Format {
     void (*check_contents)(const lk_weight_tensors& tensors) = nullptr;
     Codec (*codec)(const lk_weight_tensors& tensors) = nullptr;
 
-    // Where codes and units lie. Units are numbered row by row, or by flat index where groups straddle rows.
+    // Where codes, zero points and units lie.
     Storage (*storage)(const lk_weight_tensors& tensors) = nullptr;
-    // The zero points of a row, one a byte; eight rows from a multiple of 8 on may share bytes.
-    void (*read_zero_points)(const lk_weight_tensors& tensors, int64_t row, uint8_t* zero_points) = nullptr;
-    void (*write_zero_points)(const lk_weight_tensors& tensors, int64_t row, const uint8_t* zero_points) = nullptr;
-    // The bits of the checkpoint's tensors that belong to no weight, and their way back once all else is written.
-    // NULL: there are none.
-    std::vector<uint8_t> (*read_padding)(const lk_weight_tensors& tensors) = nullptr;
-    void (*write_padding)(const lk_weight_tensors& tensors, const std::vector<uint8_t>& padding) = nullptr;
 };
 
 // NULL for an unknown format.
@@ -138,11 +137,14 @@ void check_description(const Format& format, const lk_weight_tensors& tensors);
 void check_contents(const Format& format, const lk_weight_tensors& tensors);
 
 // The codes of a row in the checkpoint's order of k, one a byte.
-void read_codes(const Format& format, const lk_weight_tensors& tensors, int64_t row, uint8_t* codes);
-// Rows may be written in any order, but not two rows that share a byte at the same time.
-void write_codes(const Format& format, const lk_weight_tensors& tensors, int64_t row, const uint8_t* codes);
-// Where a unit lies in the checkpoint.
-uint8_t* unit_at(const Format& format, const lk_weight_tensors& tensors, int64_t unit);
+inline void read_codes(const Format& format, const lk_weight_tensors& t, int64_t row, uint8_t* codes) {
+    read_nibbles(format.storage(t).codes, t.codes.data, row, t.in_features, codes);
+}
+
+// The nibbles of codes and zero points that belong to no weight, empty where all of them are 0, as usual; and their way
+// back once all else is written.
+std::vector<uint8_t> read_padding(const Format& format, const lk_weight_tensors& tensors);
+void write_padding(const Format& format, const lk_weight_tensors& tensors, const std::vector<uint8_t>& padding);
 
 // The buffers of lk_weight_tensors, for what is done with each of them.
 struct TensorMember {

@@ -12,7 +12,14 @@
     FORMAT(kGgufQ4_K)      \
     FORMAT(kInt4Packed)    \
     FORMAT(kMxfp4)         \
-    FORMAT(kNvfp4)
+    FORMAT(kNvfp4)         \
+    FORMAT(kGptq)          \
+    FORMAT(kGptqV2)        \
+    FORMAT(kAwq)           \
+    FORMAT(kHqq)           \
+    FORMAT(kOnnx)          \
+    FORMAT(kGgufMxfp4)     \
+    FORMAT(kGgufNvfp4)
 
 namespace lk {
 

@@ -26,8 +26,6 @@ extern const Format kBnbFp4 = {.id = LK_FORMAT_BNB_FP4,
                                .check = bitsandbytes::check,
                                .sizes = bitsandbytes::sizes,
                                .codec = codec,
-                               .storage = bitsandbytes::storage,
-                               .read_padding = bitsandbytes::read_padding,
-                               .write_padding = bitsandbytes::write_padding};
+                               .storage = bitsandbytes::storage};
 
 }  // namespace lk::formats

@@ -19,13 +19,13 @@ struct Blocks {
     }
 
     static Storage storage(const lk_weight_tensors& t) {
-        return {.codes = {.row_weights = t.in_features,
+        return {.codes = {.rows = t.out_features,
+                          .columns = t.in_features,
                           .block_shift = 5,
                           .block_bytes = kBytes,
-                          .codes_offset = HeaderBytes,
+                          .first_byte = HeaderBytes,
                           .half_shift = 4},
-                .units_among_codes = true,
-                .unit_stride = kBytes};
+                .units = {.among_codes = true, .stride = kBytes}};
     }
 };
 

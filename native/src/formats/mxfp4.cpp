@@ -15,7 +15,8 @@ void check(const lk_weight_tensors& t) {
 
 void check_contents(const lk_weight_tensors& t) {
     e2m1::check_scales(
-        t, [](uint8_t scale) { return scale != 0xff; }, "a NaN in E8M0; MXFP4 has finite scales");
+        t, e2m1::storage(t).units, [](uint8_t scale) { return scale != 0xff; },
+        "a NaN in E8M0; MXFP4 has finite scales");
 }
 
 Codec codec(const lk_weight_tensors& t) {

@@ -19,8 +19,6 @@ extern const Format kBnbNf4 = {.id = LK_FORMAT_BNB_NF4,
                                .check = bitsandbytes::check,
                                .sizes = bitsandbytes::sizes,
                                .codec = codec,
-                               .storage = bitsandbytes::storage,
-                               .read_padding = bitsandbytes::read_padding,
-                               .write_padding = bitsandbytes::write_padding};
+                               .storage = bitsandbytes::storage};
 
 }  // namespace lk::formats

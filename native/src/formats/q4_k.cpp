@@ -28,13 +28,13 @@ Codec codec(const lk_weight_tensors& t) {
 }
 
 Storage storage(const lk_weight_tensors& t) {
-    return {.codes = {.row_weights = t.in_features,
+    return {.codes = {.rows = t.out_features,
+                      .columns = t.in_features,
                       .block_shift = 8,
                       .block_bytes = int(kBlockBytes),
-                      .codes_offset = 16,
+                      .first_byte = 16,
                       .half_shift = 5},
-            .units_among_codes = true,
-            .unit_stride = kBlockBytes};
+            .units = {.among_codes = true, .stride = kBlockBytes}};
 }
 
 }  // namespace

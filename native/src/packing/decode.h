@@ -60,6 +60,20 @@ inline float addend_of(const lk_weight& weight, const GroupPlace& place) {
              float(k_quant_minimum(stored + kKQuantBitsOffset, int(place.group_of_unit))));
 }
 
+// The number that is taken from a group's codes; for float_zero.
+inline float float_zero_of(const lk_weight& weight, const GroupPlace& place) {
+    const Codec& codec = weight.codec;
+    const uint8_t* stored = weight.scales() + place.index * codec.unit_bytes() + codec.unit_part_bytes();
+    switch (codec.scale_kind) {
+        case ScaleKind::f16:
+            return to_float(load_as<Half>(stored));
+        case ScaleKind::bf16:
+            return to_float(load_as<BFloat16>(stored));
+        default:
+            return load_as<float>(stored);
+    }
+}
+
 // The integer that is taken from a group's codes; for zero points.
 inline int zero_point_of(const lk_weight& weight, int64_t panel, int64_t group, int64_t column) {
     const uint8_t pair = weight.zero_points()[weight.layout.zero_points_offset(panel, group) + column / 2];
@@ -85,6 +99,8 @@ inline float weight_at(const lk_weight& weight, int64_t n, int64_t k) {
             break;
         case OffsetKind::zero_point:
             return (codec.values[code] - float(zero_point_of(weight, panel, k / codec.group_size, column))) * scale;
+        case OffsetKind::float_zero:
+            return (codec.values[code] - float_zero_of(weight, place)) * scale;
         case OffsetKind::minimum:
         case OffsetKind::k_quant:
             return codec.values[code] * scale + addend_of(weight, place);

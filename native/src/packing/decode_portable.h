@@ -75,6 +75,7 @@ constexpr ScalingStep step_of(OffsetKind kind) {
         case OffsetKind::none:
             return ScalingStep::scale;
         case OffsetKind::zero_point:
+        case OffsetKind::float_zero:
             return ScalingStep::zero_and_scale;
         case OffsetKind::minimum:
         case OffsetKind::k_quant:
@@ -142,7 +143,10 @@ inline void read_scaling(const lk_weight& weight, int64_t panel, int64_t group, 
         const int64_t row = panel * PanelLayout::kColumns + c;
         const GroupPlace place{first_index + c, row * layout.units_per_row() + unit_of_row, group % groups_of_unit};
         out.scales[c] = scale_of(weight, place);
-        if constexpr (Step == ScalingStep::zero_and_scale) out.zeros[c] = float(zero_point_of(weight, panel, group, c));
+        if constexpr (Step == ScalingStep::zero_and_scale) {
+            out.zeros[c] = weight.codec.has_zero_units() ? float_zero_of(weight, place)
+                                                         : float(zero_point_of(weight, panel, group, c));
+        }
         if constexpr (Step == ScalingStep::scale_and_add) out.addends[c] = addend_of(weight, place);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "formats/group_index.h"
+#include "formats/units.h"
 #include "platform/cpu/thread_pool.h"
 
 namespace lk {
@@ -17,7 +18,7 @@ void describe(const lk_weight_tensors& tensors, lk_weight& weight) {
     weight.in_order = formats::is_in_order(tensors);
     const auto outer = uint64_t(tensors.outer_group_size);
     if (std::has_single_bit(outer)) weight.outer_shift = std::countr_zero(outer);
-    if (weight.format->read_padding != nullptr) weight.padding = weight.format->read_padding(tensors);
+    weight.padding = read_padding(*weight.format, tensors);
 }
 
 void allocate(const lk_allocator& allocator, const LayoutSizes& sizes, lk_weight& weight) {
@@ -103,14 +104,15 @@ void unpack_row(const lk_weight& weight, const PackedArrays& packed, const lk_we
         }
     }
     row.scatter();
-    write_codes(*weight.format, out, n, row.original());
+    write_nibbles(weight.format->storage(out).codes, out.codes.data, n, layout.in_features, row.original());
 }
 
 void pack_zero_points(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
     const PanelLayout& layout = weight.layout;
+    const NibbleStorage storage = weight.format->storage(tensors).zero_points;
     std::vector<uint8_t> row(size_t(layout.units_per_row()));
     for (int64_t column = 0; column < layout.columns(panel); ++column) {
-        weight.format->read_zero_points(tensors, panel * kColumns + column, row.data());
+        read_nibbles(storage, tensors.zero_points.data, panel * kColumns + column, layout.units_per_row(), row.data());
         for (int64_t group = 0; group < layout.units_per_row(); ++group) {
             uint8_t& pair = packed[layout.zero_points_offset(panel, group) + column / 2];
             pair = static_cast<uint8_t>(column % 2 == 0 ? row[size_t(group)] : pair | row[size_t(group)] << 4);
@@ -120,13 +122,14 @@ void pack_zero_points(const lk_weight_tensors& tensors, const lk_weight& weight,
 
 void unpack_zero_points(const lk_weight& weight, const uint8_t* packed, const lk_weight_tensors& out, int64_t panel) {
     const PanelLayout& layout = weight.layout;
+    const NibbleStorage storage = weight.format->storage(out).zero_points;
     std::vector<uint8_t> row(size_t(layout.units_per_row()));
     for (int64_t column = 0; column < layout.columns(panel); ++column) {
         for (int64_t group = 0; group < layout.units_per_row(); ++group) {
             const uint8_t pair = packed[layout.zero_points_offset(panel, group) + column / 2];
             row[size_t(group)] = static_cast<uint8_t>(column % 2 == 0 ? pair & 15 : pair >> 4);
         }
-        weight.format->write_zero_points(out, panel * kColumns + column, row.data());
+        write_nibbles(storage, out.zero_points.data, panel * kColumns + column, layout.units_per_row(), row.data());
     }
 }
 
@@ -151,10 +154,9 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
         pack_panel(tensors, weight, packed, panel);
         if (has_zero_points(weight)) pack_zero_points(tensors, weight, packed.zero_points, panel);
     });
-    const int64_t unit_bytes = weight.codec.unit_bytes();
+    const Units units(*weight.format, weight.codec, tensors);
     for (int64_t unit = 0; unit < layout.units(); ++unit) {
-        std::memcpy(packed.scales + layout.unit_index(unit) * unit_bytes, unit_at(*weight.format, tensors, unit),
-                    size_t(unit_bytes));
+        units.read(unit, packed.scales + layout.unit_index(unit) * weight.codec.unit_bytes());
     }
     if (weight.codec.scale_kind == ScaleKind::nested) {
         copy(packed.outer, tensors.outer_table.data, tensors.outer_table.size);
@@ -165,8 +167,9 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
 void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
     const PanelLayout& layout = weight.layout;
     const PackedArrays packed = weight.arrays();
-    // Rows that share a byte (odd K) are written one after the other.
-    const int64_t panels_together = layout.in_features % 2 == 0 ? 1 : layout.panels();
+    // Rows that share a byte are written one after the other.
+    const bool shared = weight.format->storage(out).codes.rows_share_bytes();
+    const int64_t panels_together = shared ? layout.panels() : 1;
     const int64_t pieces = panels_together == 0 ? 0 : divide_up(layout.panels(), panels_together);
     ThreadPool::shared().parallel_for(pieces, [&](int64_t piece) {
         CodeRow row(weight, weight.in_order ? nullptr : packed.order);
@@ -178,11 +181,10 @@ void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
             if (has_zero_points(weight)) unpack_zero_points(weight, packed.zero_points, out, panel);
         }
     });
-    if (weight.format->write_padding != nullptr) weight.format->write_padding(out, weight.padding);
-    const int64_t unit_bytes = weight.codec.unit_bytes();
+    write_padding(*weight.format, out, weight.padding);
+    const Units units(*weight.format, weight.codec, out);
     for (int64_t unit = 0; unit < layout.units(); ++unit) {
-        std::memcpy(unit_at(*weight.format, out, unit), packed.scales + layout.unit_index(unit) * unit_bytes,
-                    size_t(unit_bytes));
+        units.write(unit, packed.scales + layout.unit_index(unit) * weight.codec.unit_bytes());
     }
     copy(out.table.data, weight.codec.values, out.table.size);
     if (weight.codec.scale_kind == ScaleKind::nested) {

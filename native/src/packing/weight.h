@@ -33,7 +33,7 @@ struct lk_weight : lk::Handle {
     lk::Codec codec;
     int outer_shift = -1;          // log2 of outer_group_size, -1 if it is not a power of two
     bool in_order = true;          // packed k are the checkpoint's k; otherwise order() tells
-    std::vector<uint8_t> padding;  // host memory: what the format's read_padding gave
+    std::vector<uint8_t> padding;  // host memory: what read_padding gave
 
     lk::PanelLayout layout;  // of a CPU's weight
     lk::Block codes_memory;

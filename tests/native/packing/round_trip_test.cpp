@@ -67,9 +67,33 @@ INSTANTIATE_TEST_SUITE_P(Int4, RoundTrip,
                                          int4_sizes(70, 257, 32, kAll), int4_sizes(0, 64, 32, kAll),
                                          int4_sizes(5, 0, 32, kAll)));
 
+INSTANTIATE_TEST_SUITE_P(
+    Gptq, RoundTrip,
+    testing::Values(gptq_sizes(LK_FORMAT_GPTQ, 72, 128, 32), gptq_sizes(LK_FORMAT_GPTQ, 40, 200, 64, kAll),
+                    gptq_sizes(LK_FORMAT_GPTQ, 8, 96, 96, {LK_DTYPE_F32, false, false}),
+                    gptq_sizes(LK_FORMAT_GPTQ_V2, 72, 160, 128), gptq_sizes(LK_FORMAT_GPTQ_V2, 0, 64, 32, kAll),
+                    gptq_sizes(LK_FORMAT_GPTQ_V2, 8, 0, 32), gptq_sizes(LK_FORMAT_AWQ, 72, 131, 64),
+                    gptq_sizes(LK_FORMAT_AWQ, 8, 7, 7, {LK_DTYPE_BF16, false, false}),
+                    gptq_sizes(LK_FORMAT_AWQ, 0, 64, 32), gptq_sizes(LK_FORMAT_AWQ, 8, 0, 32)));
+
+INSTANTIATE_TEST_SUITE_P(Hqq, RoundTrip,
+                         testing::Values(hqq_sizes(37, 128, 64), hqq_sizes(1, 16, 8, LK_DTYPE_F32),
+                                         hqq_sizes(70, 33, 33, LK_DTYPE_BF16), hqq_sizes(0, 64, 64),
+                                         hqq_sizes(3, 0, 64)));
+
+// Padding is kept, too.
+INSTANTIATE_TEST_SUITE_P(Onnx, RoundTrip,
+                         testing::Values(onnx_sizes(37, 128, 32, OnnxZeros::none),
+                                         onnx_sizes(37, 100, 16, OnnxZeros::nibbles),
+                                         onnx_sizes(33, 99, 64, OnnxZeros::floats),
+                                         onnx_sizes(5, 1, 16, OnnxZeros::nibbles, kAll),
+                                         onnx_sizes(70, 200, 128, OnnxZeros::floats, {LK_DTYPE_F32, false, true}),
+                                         onnx_sizes(0, 64, 32, OnnxZeros::nibbles)));
+
 INSTANTIATE_TEST_SUITE_P(Float4, RoundTrip,
-                         testing::Values(mxfp4_sizes(37, 96), mxfp4_sizes(0, 32), mxfp4_sizes(3, 0),
-                                         nvfp4_sizes(37, 112, false), nvfp4_sizes(1, 16, true),
+                         testing::Values(gguf_mxfp4_sizes(37, 96), gguf_mxfp4_sizes(3, 0), gguf_nvfp4_sizes(37, 192),
+                                         gguf_nvfp4_sizes(0, 64), mxfp4_sizes(37, 96), mxfp4_sizes(0, 32),
+                                         mxfp4_sizes(3, 0), nvfp4_sizes(37, 112, false), nvfp4_sizes(1, 16, true),
                                          nvfp4_sizes(3, 0, true)));
 
 // The documented address of a code, computed without the layout's own functions.

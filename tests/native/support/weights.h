@@ -118,6 +118,47 @@ inline lk_weight_tensors nvfp4_sizes(int64_t n, int64_t k, bool divides) {
     return t;
 }
 
+inline lk_weight_tensors gguf_mxfp4_sizes(int64_t n, int64_t k) {
+    return gguf_sizes(LK_FORMAT_GGUF_MXFP4, n, k, 32, 17);
+}
+inline lk_weight_tensors gguf_nvfp4_sizes(int64_t n, int64_t k) {
+    lk_weight_tensors t = gguf_sizes(LK_FORMAT_GGUF_NVFP4, n, k, 64, 36);
+    t.group_size = 16;
+    t.tensor_scale = 1.0f / 300;
+    return t;
+}
+
+// Of GPTQ: both versions, and AWQ, have the same sizes.
+inline lk_weight_tensors gptq_sizes(lk_format format, int64_t n, int64_t k, int64_t group,
+                                    const Int4Options& options = {}) {
+    lk_weight_tensors t = int4_sizes(n, k, group, options);
+    t.format = format;
+    t.codes.size = n * k / 2;
+    t.zero_points.size = (k + group - 1) / group * n / 2;
+    return t;
+}
+
+inline lk_weight_tensors hqq_sizes(int64_t n, int64_t k, int64_t group, lk_dtype scale_dtype = LK_DTYPE_F16) {
+    lk_weight_tensors t = int4_sizes(n, k, group, {.scale_dtype = scale_dtype});
+    t.format = LK_FORMAT_HQQ;
+    t.codes.size = n * k / 2;
+    t.zero_points.size = t.scales.size;
+    return t;
+}
+
+enum class OnnxZeros { none, nibbles, floats };
+
+inline lk_weight_tensors onnx_sizes(int64_t n, int64_t k, int64_t group, OnnxZeros zeros,
+                                    const Int4Options& options = {}) {
+    const int64_t groups = (k + group - 1) / group;
+    lk_weight_tensors t = int4_sizes(n, k, group, options);
+    t.format = LK_FORMAT_ONNX_NBITS;
+    t.codes.size = n * groups * group / 2;
+    if (zeros == OnnxZeros::nibbles) t.zero_points.size = n * ((groups + 1) / 2);
+    if (zeros == OnnxZeros::floats) t.zero_points.size = t.scales.size;
+    return t;
+}
+
 // Fills a weight's buffers: random codes, zero points and padding, scales near 1.
 class Filler {
   public:
@@ -140,12 +181,25 @@ class Filler {
             case LK_FORMAT_GGUF_Q4_K:
                 halves(&lk_weight_tensors::codes, 0, 144);
                 return halves(&lk_weight_tensors::codes, 2, 144);
+            case LK_FORMAT_GGUF_MXFP4:
+                return bytes_between(&lk_weight_tensors::codes, 0, 17, 1, 120, 134);
+            case LK_FORMAT_GGUF_NVFP4:
+                return bytes_between(&lk_weight_tensors::codes, 0, 36, 4, 0, 0x7e);
             case LK_FORMAT_INT4_PACKED:
-                return fill_int4();
+            case LK_FORMAT_GPTQ:
+            case LK_FORMAT_GPTQ_V2:
+            case LK_FORMAT_AWQ:
+                return fill_integers(&lk_weight_tensors::scales);
+            case LK_FORMAT_HQQ:
+            case LK_FORMAT_ONNX_NBITS:
+                fill_integers(&lk_weight_tensors::scales);
+                if (tensors_.view.zero_points.size == tensors_.view.scales.size)
+                    fill_integers(&lk_weight_tensors::zero_points);
+                return;
             case LK_FORMAT_MXFP4:
-                return bytes_between(120, 134);
+                return bytes_between(&lk_weight_tensors::scales, 0, 1, 1, 120, 134);
             case LK_FORMAT_NVFP4:
-                return bytes_between(0, 0x7e);
+                return bytes_between(&lk_weight_tensors::scales, 0, 1, 1, 0, 0x7e);
         }
     }
 
@@ -167,9 +221,14 @@ class Filler {
             std::memcpy(&out[i], &value, 4);
         }
     }
-    void bytes_between(unsigned lowest, unsigned highest) {
-        for (unsigned char& byte : part(&lk_weight_tensors::scales)) {
-            byte = static_cast<unsigned char>(lowest + engine_() % (highest - lowest + 1));
+    // `count` bytes from `first` on, every `stride` bytes.
+    void bytes_between(lk_bytes lk_weight_tensors::*buffer, size_t first, size_t stride, size_t count, unsigned lowest,
+                       unsigned highest) {
+        std::vector<unsigned char>& out = part(buffer);
+        for (size_t i = first; i + count <= out.size(); i += stride) {
+            for (size_t j = 0; j < count; ++j) {
+                out[i + j] = static_cast<unsigned char>(lowest + engine_() % (highest - lowest + 1));
+            }
         }
     }
 
@@ -180,19 +239,20 @@ class Filler {
         tensors_.view.outer_offset = 0.25f;
     }
 
-    void fill_int4() {
-        std::vector<unsigned char>& scales = part(&lk_weight_tensors::scales);
+    // Numbers of the type of scales; and the group index.
+    void fill_integers(lk_bytes lk_weight_tensors::*numbers) {
+        std::vector<unsigned char>& out = part(numbers);
         switch (tensors_.view.scale_dtype) {
             case LK_DTYPE_F32:
-                floats(&lk_weight_tensors::scales);
+                floats(numbers);
                 break;
             case LK_DTYPE_F16:
-                halves(&lk_weight_tensors::scales, 0, 2);
+                halves(numbers, 0, 2);
                 break;
             case LK_DTYPE_BF16:
-                for (size_t i = 0; i + 1 < scales.size(); i += 2) {
-                    scales[i] |= 0x80;
-                    scales[i + 1] = 0x3f;
+                for (size_t i = 0; i + 1 < out.size(); i += 2) {
+                    out[i] |= 0x80;
+                    out[i + 1] = 0x3f;
                 }
                 break;
         }

@@ -40,7 +40,7 @@ __device__ __forceinline__ void store_elements(const FragmentView& weight, T* ro
 }
 
 // Calls visit(panel, block, codes, scales) for the k-blocks of this thread's warp, each with what its lane has of it.
-template <bool Straddles, class Visit>
+template <Scaling S, class Visit>
 __device__ __forceinline__ void for_each_block(const FragmentView& weight, const ScaleForm& form, const Visit& visit) {
     const auto blocks = uint32_t(weight.layout.blocks());
     const uint32_t strips = (blocks + kStripBlocks - 1) / kStripBlocks;
@@ -53,14 +53,14 @@ __device__ __forceinline__ void for_each_block(const FragmentView& weight, const
         const uint4* codes =
             reinterpret_cast<const uint4*>(weight.codes) + (int64_t(panel) * blocks + block) * 32 + lane;
         uint4 words = load_nc(codes);
-        LaneScales<Straddles> scales;
+        LaneScales<S> scales;
         scales.load(weight, form, panel, block, lane);
 #pragma unroll 1
         for (; block < end; ++block) {
             // The next block's, while this one is computed with.
             codes += 32;
             uint4 next_words{};
-            LaneScales<Straddles> next_scales{};
+            LaneScales<S> next_scales{};
             if (block + 1 < end) {
                 next_words = load_nc(codes);
                 next_scales.load(weight, form, panel, block + 1, lane);
@@ -73,33 +73,34 @@ __device__ __forceinline__ void for_each_block(const FragmentView& weight, const
 }
 
 // Calls store(row, k, values) for the runs of a lane's rows that are there.
-template <Arrangement A, bool Straddles, class Store>
+template <Arrangement A, Scaling S, class Store>
 __device__ __forceinline__ void decode_runs(const FragmentView& weight, const ScaleForm& form, const ValueTable& table,
                                             const Store& store) {
-    for_each_block<Straddles>(
-        weight, form, [&](uint32_t panel, uint32_t block, const uint4& words, const LaneScales<Straddles>& scales) {
-            float values[4][8];
-            decode_lane<A, Straddles>(table, scales, words, values);
-            const uint32_t k = block * FragmentLayout::kBlockDepth + lane_id() % 4 * 8;
-            const int64_t first_row = int64_t(panel) * FragmentLayout::kRows + lane_id() / 4;
+    for_each_block<S>(weight, form,
+                      [&](uint32_t panel, uint32_t block, const uint4& words, const LaneScales<S>& scales) {
+                          float values[4][8];
+                          decode_lane<A, S>(table, scales, words, values);
+                          const uint32_t k = block * FragmentLayout::kBlockDepth + lane_id() % 4 * 8;
+                          const int64_t first_row = int64_t(panel) * FragmentLayout::kRows + lane_id() / 4;
 #pragma unroll
-            for (int quarter = 0; quarter < 4; ++quarter) {
-                const int64_t row = first_row + 8 * quarter;
-                if (row < weight.layout.out_features && k < weight.layout.in_features) store(row, k, values[quarter]);
-            }
-        });
+                          for (int quarter = 0; quarter < 4; ++quarter) {
+                              const int64_t row = first_row + 8 * quarter;
+                              if (row < weight.layout.out_features && k < weight.layout.in_features)
+                                  store(row, k, values[quarter]);
+                          }
+                      });
 }
 
 // All runs of eight are whole and aligned, and k is in order.
-template <class T, Arrangement A, bool Straddles, ScaleKind Kind>
-__global__ void __launch_bounds__(kWarps * 32, Straddles ? 2 : 3)
+template <class T, Arrangement A, Scaling S, ScaleKind Kind>
+__global__ void __launch_bounds__(kWarps * 32, S == Scaling::across_rows ? 2 : 3)
     dequantize_kernel(const __grid_constant__ FragmentView weight, const __grid_constant__ lk_matrix y) {
     // kernel_of() sees to the sizes.
     constexpr ScaleForm kForm{Kind, A != Arrangement::nibbles};
     LK_SHARED(ValueTable, table);
     stage_values(table, weight);
     block_sync();
-    decode_runs<A, Straddles>(weight, kForm, table, [&](int64_t row, uint32_t k, const float(&values)[8]) {
+    decode_runs<A, S>(weight, kForm, table, [&](int64_t row, uint32_t k, const float(&values)[8]) {
         store_run(row_of<T>(y, row) + k, values);
     });
 }
@@ -110,20 +111,20 @@ __global__ void __launch_bounds__(kWarps * 32)
     LK_SHARED(ValueTable, table);
     stage_values(table, weight);
     block_sync();
-    with_arrangement(weight, [&]<Arrangement A, bool Straddles>() {
-        decode_runs<A, Straddles>(weight, {weight.codec.scale_kind}, table,
-                                  [&](int64_t row, uint32_t k, const float(&values)[8]) {
-                                      store_elements(weight, row_of<T>(y, row), k, values);
-                                  });
+    with_arrangement(weight, [&]<Arrangement A, Scaling S>() {
+        decode_runs<A, S>(weight, {weight.codec.scale_kind}, table,
+                          [&](int64_t row, uint32_t k, const float(&values)[8]) {
+                              store_elements(weight, row_of<T>(y, row), k, values);
+                          });
     });
 }
 
 using Kernel = void (*)(FragmentView, lk_matrix);
 
-template <class T, Arrangement A, bool Straddles, ScaleKind... Kinds>
+template <class T, Arrangement A, Scaling S, ScaleKind... Kinds>
 Kernel kernel_of(ScaleKind kind) {
     Kernel kernel = nullptr;
-    ((kernel = kind == Kinds ? dequantize_kernel<T, A, Straddles, Kinds> : kernel), ...);
+    ((kernel = kind == Kinds ? dequantize_kernel<T, A, S, Kinds> : kernel), ...);
     return kernel;
 }
 
@@ -133,20 +134,22 @@ Kernel kernel_of(const FragmentView& weight) {
     const Codec& codec = weight.codec;
     if (codec.value_kind != ValueKind::affine && weight.group_shift < 0) return nullptr;
     if (codec.scale_kind == ScaleKind::nested && weight.outer_shift < 0) return nullptr;
+    if (codec.has_zero_units()) return nullptr;
     switch (codec.value_kind) {
         case ValueKind::affine:
-            return kernel_of<T, Arrangement::nibbles, false, ScaleKind::f16, ScaleKind::bf16, ScaleKind::f32,
+            return kernel_of<T, Arrangement::nibbles, Scaling::of_row, ScaleKind::f16, ScaleKind::bf16, ScaleKind::f32,
                              ScaleKind::k_quant>(codec.scale_kind);
         case ValueKind::table:
             if (codec.groups_straddle_rows) {
-                return kernel_of<T, Arrangement::pairs, true, ScaleKind::f32, ScaleKind::nested>(codec.scale_kind);
+                return kernel_of<T, Arrangement::pairs, Scaling::across_rows, ScaleKind::f32, ScaleKind::nested>(
+                    codec.scale_kind);
             }
-            return kernel_of<T, Arrangement::pairs, false, ScaleKind::f16, ScaleKind::f32, ScaleKind::nested>(
+            return kernel_of<T, Arrangement::pairs, Scaling::of_row, ScaleKind::f16, ScaleKind::f32, ScaleKind::nested>(
                 codec.scale_kind);
         case ValueKind::e2m1:
             break;
     }
-    return kernel_of<T, Arrangement::e2m1, false, ScaleKind::e8m0, ScaleKind::e4m3>(codec.scale_kind);
+    return kernel_of<T, Arrangement::e2m1, Scaling::of_row, ScaleKind::e8m0, ScaleKind::e4m3>(codec.scale_kind);
 }
 
 bool runs_are_whole(const FragmentView& weight, const lk_matrix& y) {

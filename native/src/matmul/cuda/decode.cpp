@@ -3,8 +3,10 @@
 namespace lk::cuda {
 
 MatmulKernel decode_kernel_for(const FragmentView& weight, lk_dtype dtype) {
-    if (dtype == LK_DTYPE_F32 || weight.codec.groups_straddle_rows || weight.codec.group_size % 16 != 0) return nullptr;
-    switch (weight.codec.value_kind) {
+    const Codec& codec = weight.codec;
+    const bool fits = !codec.groups_straddle_rows && !codec.has_zero_units() && codec.group_size % 16 == 0;
+    if (dtype == LK_DTYPE_F32 || !fits) return nullptr;
+    switch (codec.value_kind) {
         case ValueKind::affine:
             return decode_affine_kernel(weight, dtype);
         case ValueKind::table:

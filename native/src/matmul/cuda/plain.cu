@@ -37,6 +37,12 @@ struct PlainArguments {
                             // and k is in order
 };
 
+// What a kernel has code for.
+enum class PlainWeights : uint8_t {
+    any,
+    across_rows,  // groups run across rows: most of what tensor-core kernels leave of 16-bit activations
+};
+
 template <int ColumnTiles>
 struct PlainShared {
     // Four rows of a lane side by side. Lane rows are permuted by k, so that
@@ -61,7 +67,7 @@ __device__ __forceinline__ void clear(float (&sums)[ColumnTiles][2][4]) {
 }
 
 // A warp's panel in one k-block.
-template <bool StraddlesOnly, int ColumnTiles>
+template <PlainWeights Weights, int ColumnTiles>
 __device__ __forceinline__ void stage_weights(const FragmentView& weight, int64_t panel, uint32_t block,
                                               PlainShared<ColumnTiles>& shared) {
     const uint32_t lane = lane_id();
@@ -70,13 +76,13 @@ __device__ __forceinline__ void stage_weights(const FragmentView& weight, int64_
     if (panel < weight.layout.panels()) {
         const uint4 codes = load_nc(reinterpret_cast<const uint4*>(weight.codes) +
                                     (panel * weight.layout.blocks() + block) * 32 + lane);
-        const auto decode = [&]<Arrangement A, bool Straddles>() {
-            LaneScales<Straddles> scales;
+        const auto decode = [&]<Arrangement A, Scaling S>() {
+            LaneScales<S> scales;
             scales.load(weight, {weight.codec.scale_kind}, panel, block, lane);
-            decode_lane<A, Straddles>(shared.values, scales, codes, decoded);
+            decode_lane<A, S>(shared.values, scales, codes, decoded);
         };
-        if constexpr (StraddlesOnly) {
-            decode.template operator()<Arrangement::pairs, true>();
+        if constexpr (Weights == PlainWeights::across_rows) {
+            decode.template operator()<Arrangement::pairs, Scaling::across_rows>();
         } else {
             with_arrangement(weight, decode);
         }
@@ -210,13 +216,10 @@ __device__ __forceinline__ void finish(const MatmulArguments& arguments, int64_t
     }
 }
 
-template <class T, int ColumnTiles>
+template <class T, int ColumnTiles, PlainWeights Weights>
 __global__ void __launch_bounds__(kThreads, 2) plain_kernel(const __grid_constant__ PlainArguments arguments) {
     LK_DYNAMIC_SHARED(PlainShared<ColumnTiles>, shared);
     constexpr int kTokens = ColumnTiles * kColumnTokens;
-    // Tensor-core kernels take 16-bit activations wherever groups begin with
-    // rows.
-    constexpr bool kStraddlesOnly = sizeof(T) != sizeof(float);
     const MatmulArguments& matmul = arguments.matmul;
     const FragmentLayout& layout = matmul.weight.layout;
     stage_values(shared->values, matmul.weight);
@@ -238,7 +241,7 @@ __global__ void __launch_bounds__(kThreads, 2) plain_kernel(const __grid_constan
     const uint32_t end = blocks - begin < arguments.slice_blocks ? blocks : begin + arguments.slice_blocks;
     for (uint32_t block = begin; block < end; ++block) {
         block_sync();
-        stage_weights<kStraddlesOnly>(matmul.weight, panel, block, *shared);
+        stage_weights<Weights>(matmul.weight, panel, block, *shared);
         stage_tokens<T>(arguments, first_token, tokens, int64_t(block) * kDepth, *shared);
         block_sync();
         multiply(*shared, sums);
@@ -255,15 +258,26 @@ __global__ void __launch_bounds__(kThreads, 2) plain_kernel(const __grid_constan
     finish<T>(matmul, panel * FragmentLayout::kRows, first_token, shared->updates[threadIdx.x / 32], totals);
 }
 
-template <class T, int ColumnTiles>
-void launch_plain(const Stream& stream, const PlainArguments& arguments, int64_t tiles, bool programmatic) {
-    launch(plain_kernel<T, ColumnTiles>,
+template <class T, int ColumnTiles, PlainWeights Weights>
+void launch_plain_kernel(const Stream& stream, const PlainArguments& arguments, int64_t tiles, bool programmatic) {
+    launch(plain_kernel<T, ColumnTiles, Weights>,
            {.grid = grid_size(tiles * arguments.slices),
             .block = kThreads,
             .shared_bytes = uint32_t(sizeof(PlainShared<ColumnTiles>)),
             .stream = stream.handle(),
             .programmatic = programmatic},
            arguments);
+}
+
+template <class T, int ColumnTiles>
+void launch_plain(const Stream& stream, const PlainArguments& arguments, int64_t tiles, bool programmatic) {
+    if constexpr (sizeof(T) != sizeof(float)) {
+        if (arguments.matmul.weight.codec.groups_straddle_rows) {
+            return launch_plain_kernel<T, ColumnTiles, PlainWeights::across_rows>(stream, arguments, tiles,
+                                                                                  programmatic);
+        }
+    }
+    launch_plain_kernel<T, ColumnTiles, PlainWeights::any>(stream, arguments, tiles, programmatic);
 }
 
 // Whole records.

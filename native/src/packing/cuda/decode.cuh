@@ -2,8 +2,11 @@
 //
 //   W = (value - zero) * scale + addend
 //
-// with a zero and an addend for affine values only: 0 and -0 where the format has none, which change no bits.
+// with an integer zero and an addend for affine values only: 0 and -0 where the format has none, which change no bits;
+// or with any zero, and without an addend.
 #pragma once
+
+#include <type_traits>
 
 #include "formats/scale.h"
 #include "packing/cuda/scale_values.cuh"
@@ -12,9 +15,14 @@
 namespace lk::cuda {
 
 struct Factors {
-    float zero;
+    float zero;  // an integer
     float scale;
     float addend;
+};
+
+struct FloatZeroFactors {
+    float zero;
+    float scale;
 };
 
 // fp32 values of the codes, where all threads can look them up: each in a bank of its own.
@@ -39,6 +47,14 @@ __device__ __forceinline__ float decode_code<Arrangement::nibbles>(const ValueTa
     // The base goes with the zero: both differences are exact.
     const float value = bits_float(float_bits(kIntegerBase) | code_at(Arrangement::nibbles, word, slot));
     return add_rn(mul_rn(value - (kIntegerBase + factors.zero), factors.scale), factors.addend);
+}
+
+template <Arrangement A>
+__device__ __forceinline__ float decode_code(const ValueTable&, uint32_t word, int slot,
+                                             const FloatZeroFactors& factors) {
+    static_assert(A == Arrangement::nibbles);
+    const float value = bits_float(float_bits(kIntegerBase) | code_at(A, word, slot)) - kIntegerBase;
+    return mul_rn(value - factors.zero, factors.scale);
 }
 
 template <>
@@ -75,19 +91,31 @@ __device__ __forceinline__ float e4m3_scale(const Codec& codec, uint32_t bits) {
     return codec.tensor_scale_divides ? scale / codec.tensor_scale : mul_rn(scale, codec.tensor_scale);
 }
 
-// The factors of a lane's four rows (lane_row, lane_row + 8, + 16, + 24 of the panel) in the group of k; of k that are
-// not there those of the last. Only where rows begin groups.
-__device__ __forceinline__ void lane_factors(const FragmentView& weight, const ScaleForm& form, int64_t panel,
-                                             uint32_t lane_row, uint32_t k, Factors (&factors)[4]) {
-    const Codec& codec = weight.codec;
-    uint32_t group = group_of(weight, form, k);
+// Where the units of a lane's four rows (lane_row, lane_row + 8, + 16, + 24 of the panel) lie for the group of k; for k
+// that are not there those of the last. Only where rows begin groups.
+struct LanePlace {
+    int64_t index;  // in fours of units
+    uint32_t unit;  // of a row
+    uint32_t group;
+};
+
+__device__ __forceinline__ LanePlace lane_place(const FragmentView& weight, const ScaleForm& form, int64_t panel,
+                                                uint32_t lane_row, uint32_t k) {
+    const uint32_t group = group_of(weight, form, k);
     uint32_t unit = form.kind == ScaleKind::k_quant ? group / 8 : group;
     if (unit >= weight.groups_per_row) unit = weight.groups_per_row - 1;
     const uint32_t first = unit & ~(weight.groups_per_record - 1);
     const uint32_t left = weight.groups_per_row - first;
     const uint32_t together = left < weight.groups_per_record ? left : weight.groups_per_record;
-    // In lanes' fours.
     const int64_t index = panel * 8 * weight.groups_per_row + first * 8 + lane_row * together + (unit - first);
+    return {index, unit, group};
+}
+
+// The factors of a lane's four rows.
+__device__ __forceinline__ void lane_factors(const FragmentView& weight, const ScaleForm& form, int64_t panel,
+                                             uint32_t lane_row, uint32_t k, Factors (&factors)[4]) {
+    const Codec& codec = weight.codec;
+    const auto [index, unit, group] = lane_place(weight, form, panel, lane_row, k);
 
     float zero = float(codec.affine_zero);
 #pragma unroll
@@ -165,6 +193,30 @@ __device__ __forceinline__ void lane_factors(const FragmentView& weight, const S
     }
 }
 
+// The same where zeros are numbers: a unit is a scale and a zero of the same type.
+__device__ __forceinline__ void lane_factors(const FragmentView& weight, const ScaleForm& form, int64_t panel,
+                                             uint32_t lane_row, uint32_t k, FloatZeroFactors (&factors)[4]) {
+    const int64_t index = lane_place(weight, form, panel, lane_row, k).index;
+    if (form.kind == ScaleKind::f32) {
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const float2 unit = reinterpret_cast<const float2*>(weight.scales)[index * 4 + i];
+            factors[i] = {unit.y, unit.x};
+        }
+        return;
+    }
+    const uint4 units = reinterpret_cast<const uint4*>(weight.scales)[index];
+    const uint32_t words[4] = {units.x, units.y, units.z, units.w};
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        if (form.kind == ScaleKind::f16) {
+            factors[i] = {high_to_float<Half>(words[i]), low_to_float<Half>(words[i])};
+        } else {
+            factors[i] = {high_to_float<BFloat16>(words[i]), low_to_float<BFloat16>(words[i])};
+        }
+    }
+}
+
 // Where groups run across rows: the scale of a group.
 __device__ __forceinline__ float flat_scale(const FragmentView& weight, const ScaleForm& form, int64_t group) {
     if (form.kind == ScaleKind::f32) return reinterpret_cast<const float*>(weight.scales)[group];
@@ -192,20 +244,28 @@ __device__ __forceinline__ RunScales run_scales(const FragmentView& weight, cons
 
 // ---- Weights --------------------------------------------------------------------------------------------------------
 
+// How a weight's groups are scaled.
+enum class Scaling : uint8_t {
+    of_row,       // groups begin with rows; a zero, if there is one, is an integer
+    across_rows,  // groups run across rows
+    float_zeros,  // groups begin with rows; zeros are numbers
+};
+
 // What scales a lane's weights of a k-block: four rows 8 apart, eight consecutive k.
-template <bool Straddles>
+template <Scaling S>
 struct LaneScales {
-    Factors factors[4];
+    using GroupFactors = std::conditional_t<S == Scaling::float_zeros, FloatZeroFactors, Factors>;
+    GroupFactors factors[4];
 
     __device__ __forceinline__ void load(const FragmentView& weight, const ScaleForm& form, int64_t panel,
                                          uint32_t block, uint32_t lane) {
         lane_factors(weight, form, panel, lane / 4, block * FragmentLayout::kBlockDepth + lane % 4 * 8, factors);
     }
-    __device__ __forceinline__ Factors at(int row, int) const { return factors[row]; }
+    __device__ __forceinline__ GroupFactors at(int row, int) const { return factors[row]; }
 };
 
 template <>
-struct LaneScales<true> {
+struct LaneScales<Scaling::across_rows> {
     RunScales runs[4];
 
     __device__ __forceinline__ void load(const FragmentView& weight, const ScaleForm& form, int64_t panel,
@@ -222,9 +282,9 @@ struct LaneScales<true> {
 };
 
 // out[i][j] is row 8i + lane / 4 of the panel at k = 32 * block + lane % 4 * 8 + j. What is not there is anything.
-template <Arrangement A, bool Straddles>
-__device__ __forceinline__ void decode_lane(const ValueTable& table, const LaneScales<Straddles>& scales,
-                                            const uint4& codes, float (&out)[4][8]) {
+template <Arrangement A, Scaling S>
+__device__ __forceinline__ void decode_lane(const ValueTable& table, const LaneScales<S>& scales, const uint4& codes,
+                                            float (&out)[4][8]) {
     const uint32_t words[4] = {codes.x, codes.y, codes.z, codes.w};
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
@@ -236,20 +296,23 @@ __device__ __forceinline__ void decode_lane(const ValueTable& table, const LaneS
     }
 }
 
-// Calls f.template operator()<arrangement, straddles>() with what the weight has. Its groups straddle rows only where
-// its values are a table.
+// Calls f.template operator()<arrangement, scaling>() with what the weight has. Its groups run across rows only where
+// its values are a table, and zeros are numbers only where they are affine.
 template <class F>
 __device__ __forceinline__ void with_arrangement(const FragmentView& weight, F&& f) {
     switch (arrangement_of(weight.codec.value_kind)) {
         case Arrangement::nibbles:
-            return f.template operator()<Arrangement::nibbles, false>();
+            if (weight.codec.has_zero_units())
+                return f.template operator()<Arrangement::nibbles, Scaling::float_zeros>();
+            return f.template operator()<Arrangement::nibbles, Scaling::of_row>();
         case Arrangement::pairs:
-            if (weight.codec.groups_straddle_rows) return f.template operator()<Arrangement::pairs, true>();
-            return f.template operator()<Arrangement::pairs, false>();
+            if (weight.codec.groups_straddle_rows)
+                return f.template operator()<Arrangement::pairs, Scaling::across_rows>();
+            return f.template operator()<Arrangement::pairs, Scaling::of_row>();
         case Arrangement::e2m1:
             break;
     }
-    f.template operator()<Arrangement::e2m1, false>();
+    f.template operator()<Arrangement::e2m1, Scaling::of_row>();
 }
 
 // One weight, k counted in packed order.
@@ -260,14 +323,23 @@ __device__ __forceinline__ float weight_at(const FragmentView& weight, int64_t r
     const float value = weight.codec.values[code];
     if (weight.codec.groups_straddle_rows)
         return mul_rn(value, run_scales(weight, {weight.codec.scale_kind}, row, uint32_t(k)).first);
-    Factors factors[4];
-    lane_factors(weight, {weight.codec.scale_kind}, row / FragmentLayout::kRows, uint32_t(row % 8), uint32_t(k),
-                 factors);
-    Factors own = factors[0];
+    const auto own_factors = [&](auto& factors) {
+        lane_factors(weight, {weight.codec.scale_kind}, row / FragmentLayout::kRows, uint32_t(row % 8), uint32_t(k),
+                     factors);
+        auto own = factors[0];
 #pragma unroll
-    for (int i = 1; i < 4; ++i) {
-        if (row % FragmentLayout::kRows / 8 == i) own = factors[i];
+        for (int i = 1; i < 4; ++i) {
+            if (row % FragmentLayout::kRows / 8 == i) own = factors[i];
+        }
+        return own;
+    };
+    if (weight.codec.has_zero_units()) {
+        FloatZeroFactors factors[4];
+        const FloatZeroFactors own = own_factors(factors);
+        return mul_rn(value - own.zero, own.scale);
     }
+    Factors factors[4];
+    const Factors own = own_factors(factors);
     // The values of an affine format have had their zero taken off.
     const float zero = own.zero - float(weight.codec.affine_zero);
     return add_rn(mul_rn(value - zero, own.scale), own.addend);

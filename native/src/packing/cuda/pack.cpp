@@ -19,7 +19,8 @@ FragmentArrays arrays_of(const lk_weight& weight) {
             .zero_points = reinterpret_cast<uint16_t*>(weight.zero_points()),
             .order = weight.order(),
             .arrangement = arrangement_of(weight.codec.value_kind),
-            .unit_bytes = int(weight.codec.unit_bytes()),
+            .unit_part_bytes = int(weight.codec.unit_part_bytes()),
+            .has_zero_units = weight.codec.has_zero_units(),
             .layout = fragment_layout(weight.tensors, weight.codec)};
 }
 
@@ -37,10 +38,9 @@ class RawMemory {
 
     RawTensors tensors() const {
         return {.codes = codes_,
-                .units = storage_.units_among_codes ? codes_ : scales_,
+                .units = storage_.units.among_codes ? codes_ : scales_,
                 .zero_points = zero_points_,
-                .code_storage = storage_.codes,
-                .unit_stride = storage_.unit_stride};
+                .storage = storage_};
     }
     // Of the act-order: position[k of the checkpoint] = packed k.
     int32_t* position() const { return position_; }
@@ -57,7 +57,7 @@ class RawMemory {
     void lay_out(Carver& carver, const lk_weight_tensors& tensors) {
         codes_ = carver.take<uint8_t>(tensors.codes.size);
         scales_ = carver.take<uint8_t>(tensors.scales.size);
-        zero_points_ = carver.take<uint32_t>(tensors.zero_points.size / int64_t(sizeof(uint32_t)));
+        zero_points_ = carver.take<uint8_t>(tensors.zero_points.size);
         position_ = carver.take<int32_t>(tensors.group_index.size / int64_t(sizeof(int32_t)));
     }
 
@@ -65,7 +65,7 @@ class RawMemory {
     Block memory_;
     uint8_t* codes_ = nullptr;
     uint8_t* scales_ = nullptr;
-    uint32_t* zero_points_ = nullptr;
+    uint8_t* zero_points_ = nullptr;
     int32_t* position_ = nullptr;
 };
 
@@ -133,7 +133,7 @@ void unpack(const Stream& stream, Uploader& uploader, const lk_allocator& alloca
     stream.synchronize();
     if (out.table.size != 0) std::memcpy(out.table.data, weight.codec.values, size_t(out.table.size));
     if (out.group_index.size != 0) formats::write_group_index(out, weight.in_order ? nullptr : order.data());
-    if (weight.format->write_padding != nullptr) weight.format->write_padding(out, weight.padding);
+    write_padding(*weight.format, out, weight.padding);
 }
 
 }  // namespace lk::cuda

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kThreads = 256;
 constexpr int kLaneRows = FragmentLayout::kLaneRows;
-constexpr int kWordRows = 8;  // of zero points in a checkpoint
+constexpr int kLanesOfRows = 8;
 
 // Calls visit(i) for this thread's share of [0, count).
 template <class Visit>
@@ -19,8 +19,41 @@ __device__ __forceinline__ void for_each(int64_t count, const Visit& visit) {
     for (int64_t i = int64_t(blockIdx.x) * kThreads + threadIdx.x; i < count; i += step) visit(i);
 }
 
-__device__ __forceinline__ void copy_unit(const uint8_t* from, int bytes, uint8_t* to) {
-    for (int b = 0; b < bytes; ++b) to[b] = from == nullptr ? 0 : from[b];
+// What lies in a matrix of the checkpoint.
+__device__ __forceinline__ uint32_t nibble_at(const uint8_t* bytes, const NibbleStorage& storage, int64_t row,
+                                              int64_t column) {
+    const NibblePlace place = storage.place(row, column);
+    return bytes[place.byte] >> place.shift & 15;
+}
+
+// Writes all of a matrix of the checkpoint; get(row, column) is what lies there. Padding becomes 0.
+template <class Get>
+__device__ __forceinline__ void write_nibbles(const NibbleStorage& storage, int64_t rows, int64_t columns,
+                                              uint8_t* bytes, const Get& get) {
+    for_each(storage.byte_count(), [&](int64_t i) {
+        uint32_t byte = 0;
+#pragma unroll
+        for (int high = 0; high < 2; ++high) {
+            const NibbleIndex index = storage.at(i, high == 1);
+            if (index.row >= rows || index.column >= columns) continue;
+            byte |= get(index.row, index.column) << (4 * high);
+        }
+        bytes[storage.byte_offset(i)] = static_cast<uint8_t>(byte);
+    });
+}
+
+// Visits the parts of a unit, given by its number in the checkpoint: visit(part of the raw one, first byte in the
+// packed one).
+template <class Visit>
+__device__ __forceinline__ void for_each_part(const RawTensors& raw, const FragmentArrays& packed, int64_t unit,
+                                              const Visit& visit) {
+    const int64_t offset = raw.storage.units.offset(unit, packed.unit_part_bytes);
+    visit(raw.units + offset, 0);
+    if (packed.has_zero_units) visit(raw.zero_points + offset, packed.unit_part_bytes);
+}
+
+__device__ __forceinline__ int unit_bytes(const FragmentArrays& packed) {
+    return packed.unit_part_bytes * (packed.has_zero_units ? 2 : 1);
 }
 
 __global__ void __launch_bounds__(kThreads)
@@ -41,8 +74,7 @@ __global__ void __launch_bounds__(kThreads)
             for (int quarter = 0; quarter < kLaneRows; ++quarter) {
                 const int64_t row = first_row + 8 * quarter;
                 if (row >= layout.out_features) continue;
-                const NibblePlace source = raw.code_storage.place(row, k_of_checkpoint);
-                const uint32_t code = raw.codes[source.byte] >> source.shift & 15;
+                const uint32_t code = nibble_at(raw.codes, raw.storage.codes, row, k_of_checkpoint);
                 const int slot = FragmentLayout::place_in_panel(8 * quarter, j).slot;
                 words[quarter / 2 * 2 + j / 4] |= place_code(packed.arrangement, code, slot);
             }
@@ -62,8 +94,14 @@ __global__ void __launch_bounds__(kThreads)
             index = layout.scale_index(row, i % layout.groups_per_row());
             present = row < layout.out_features;
         }
-        copy_unit(present ? raw.units + i * raw.unit_stride : nullptr, packed.unit_bytes,
-                  packed.scales + index * packed.unit_bytes);
+        uint8_t* const to = packed.scales + index * unit_bytes(packed);
+        if (!present) {
+            for (int b = 0; b < unit_bytes(packed); ++b) to[b] = 0;
+            return;
+        }
+        for_each_part(raw, packed, i, [&](const uint8_t* from, int first) {
+            for (int b = 0; b < packed.unit_part_bytes; ++b) to[first + b] = from[b];
+        });
     });
 }
 
@@ -71,17 +109,16 @@ __global__ void __launch_bounds__(kThreads)
     pack_zero_points_kernel(const __grid_constant__ RawTensors raw, const __grid_constant__ FragmentArrays packed) {
     const FragmentLayout& layout = packed.layout;
     const int64_t groups = layout.groups_per_row();
-    for_each(layout.panels() * kWordRows * groups, [&](int64_t i) {
-        const int64_t panel = i / (kWordRows * groups);
+    for_each(layout.panels() * kLanesOfRows * groups, [&](int64_t i) {
+        const int64_t panel = i / (kLanesOfRows * groups);
         const int64_t group = i % groups;
-        const int lane_row = int(i / groups % kWordRows);
+        const int lane_row = int(i / groups % kLanesOfRows);
         uint32_t zeros = 0;
 #pragma unroll
         for (int quarter = 0; quarter < kLaneRows; ++quarter) {
             const int64_t row = panel * FragmentLayout::kRows + 8 * quarter + lane_row;
             if (row >= layout.out_features) continue;
-            const uint32_t word = raw.zero_points[row / kWordRows * groups + group];
-            zeros |= (word >> (4 * lane_row) & 15) << (4 * quarter);
+            zeros |= nibble_at(raw.zero_points, raw.storage.zero_points, row, group) << (4 * quarter);
         }
         packed.zero_points[layout.lane_scales(panel, lane_row, group) / kLaneRows] = static_cast<uint16_t>(zeros);
     });
@@ -91,24 +128,9 @@ __global__ void __launch_bounds__(kThreads)
     unpack_codes_kernel(const __grid_constant__ FragmentArrays packed, const int32_t* position,
                         const __grid_constant__ RawTensors raw) {
     const FragmentLayout& layout = packed.layout;
-    const CodeStorage& storage = raw.code_storage;
-    const int64_t weights = layout.out_features * storage.row_weights;
-    const int64_t block_bytes = storage.code_bytes_per_block();
-    const int64_t bytes = divide_up(weights, block_bytes * 2) * block_bytes;
-    for_each(bytes, [&](int64_t i) {
-        uint32_t byte = 0;
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-            const int64_t index = storage.first_weight(i) + (half << storage.half_shift);
-            const int64_t row = index / storage.row_weights;
-            const int64_t k = index % storage.row_weights;
-            if (row >= layout.out_features || k >= layout.in_features) continue;
-            const CodePlace place = layout.place(row, position == nullptr ? k : position[k]);
-            const uint32_t code = code_at(packed.arrangement, packed.codes[place.word], place.slot);
-            byte |= code << ((half == 1) != storage.high_first ? 4 : 0);
-        }
-        raw.codes[i / block_bytes * storage.block_bytes + storage.codes_offset + i % block_bytes] =
-            static_cast<uint8_t>(byte);
+    write_nibbles(raw.storage.codes, layout.out_features, layout.in_features, raw.codes, [&](int64_t row, int64_t k) {
+        const CodePlace place = layout.place(row, position == nullptr ? k : position[k]);
+        return code_at(packed.arrangement, packed.codes[place.word], place.slot);
     });
 }
 
@@ -122,24 +144,21 @@ __global__ void __launch_bounds__(kThreads)
         if (layout.rows_begin_groups) {
             index = layout.scale_index(i / layout.groups_per_row(), i % layout.groups_per_row());
         }
-        copy_unit(packed.scales + index * packed.unit_bytes, packed.unit_bytes, raw.units + i * raw.unit_stride);
+        const uint8_t* const from = packed.scales + index * unit_bytes(packed);
+        for_each_part(raw, packed, i, [&](uint8_t* to, int first) {
+            for (int b = 0; b < packed.unit_part_bytes; ++b) to[b] = from[first + b];
+        });
     });
 }
 
 __global__ void __launch_bounds__(kThreads)
     unpack_zero_points_kernel(const __grid_constant__ FragmentArrays packed, const __grid_constant__ RawTensors raw) {
     const FragmentLayout& layout = packed.layout;
-    const int64_t groups = layout.groups_per_row();
-    for_each(divide_up(layout.out_features, kWordRows) * groups, [&](int64_t i) {
-        const int64_t first_row = i / groups * kWordRows;
-        uint32_t word = 0;
-#pragma unroll
-        for (int r = 0; r < kWordRows; ++r) {
-            const int64_t index = layout.scale_index(first_row + r, i % groups);
-            word |= (uint32_t(packed.zero_points[index / kLaneRows]) >> (index % kLaneRows * 4) & 15) << (4 * r);
-        }
-        raw.zero_points[i] = word;
-    });
+    write_nibbles(raw.storage.zero_points, layout.out_features, layout.groups_per_row(), raw.zero_points,
+                  [&](int64_t row, int64_t group) {
+                      const int64_t index = layout.scale_index(row, group);
+                      return uint32_t(packed.zero_points[index / kLaneRows]) >> (index % kLaneRows * 4) & 15;
+                  });
 }
 
 LaunchConfig for_items(const Stream& stream, int64_t items) {
@@ -159,11 +178,10 @@ void pack_tensors(const Stream& stream, const RawTensors& raw, const FragmentArr
 void unpack_tensors(const Stream& stream, const FragmentArrays& packed, const int32_t* position,
                     const RawTensors& raw) {
     const FragmentLayout& layout = packed.layout;
-    launch(unpack_codes_kernel, for_items(stream, layout.out_features * raw.code_storage.row_weights / 2), packed,
-           position, raw);
+    launch(unpack_codes_kernel, for_items(stream, raw.storage.codes.byte_count()), packed, position, raw);
     launch(unpack_units_kernel, for_items(stream, layout.scale_count()), packed, raw);
     if (packed.zero_points == nullptr) return;
-    launch(unpack_zero_points_kernel, for_items(stream, layout.scale_count() / kWordRows), packed, raw);
+    launch(unpack_zero_points_kernel, for_items(stream, raw.storage.zero_points.byte_count()), packed, raw);
 }
 
 }  // namespace lk::cuda

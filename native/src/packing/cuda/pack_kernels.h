@@ -10,10 +10,9 @@ namespace lk::cuda {
 // A checkpoint's tensors in device memory.
 struct RawTensors {
     uint8_t* codes;
-    uint8_t* units;         // the first one
-    uint32_t* zero_points;  // [ceil(N / 8)][groups], eight rows to a word; or NULL
-    CodeStorage code_storage;
-    int64_t unit_stride;  // bytes
+    uint8_t* units;        // where their offsets count from
+    uint8_t* zero_points;  // of 4 bits, or the second halves of units; or NULL
+    Storage storage;
 };
 
 // The arrays of a packed weight, to be written.
@@ -23,7 +22,8 @@ struct FragmentArrays {
     uint16_t* zero_points;  // or NULL
     const int32_t* order;   // order[packed k] = k of the checkpoint; or NULL
     Arrangement arrangement;
-    int unit_bytes;
+    int unit_part_bytes;  // of a unit, what lies together in the checkpoint
+    bool has_zero_units;  // the other half is among the zero points
     FragmentLayout layout;
 };
 

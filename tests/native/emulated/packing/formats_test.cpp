@@ -182,8 +182,35 @@ INSTANTIATE_TEST_SUITE_P(
                     FormatCase{"int4 zero order",
                                int4_sizes(41, 256, 128,
                                           {.scale_dtype = LK_DTYPE_F32, .zero_points = true, .group_index = true})}));
+INSTANTIATE_TEST_SUITE_P(
+    Gptq, Formats,
+    testing::Values(FormatCase{"GPTQ", gptq_sizes(LK_FORMAT_GPTQ, 40, 96, 32)},
+                    FormatCase{"GPTQ", gptq_sizes(LK_FORMAT_GPTQ, 72, 200, 200, {.scale_dtype = LK_DTYPE_BF16})},
+                    FormatCase{"GPTQ order", gptq_sizes(LK_FORMAT_GPTQ, 48, 200, 64, {.group_index = true})},
+                    FormatCase{"GPTQ", gptq_sizes(LK_FORMAT_GPTQ, 0, 64, 32)},
+                    FormatCase{"GPTQ v2", gptq_sizes(LK_FORMAT_GPTQ_V2, 8, 328, 128, {.scale_dtype = LK_DTYPE_F32})},
+                    FormatCase{"GPTQ v2 order", gptq_sizes(LK_FORMAT_GPTQ_V2, 40, 256, 128, {.group_index = true})},
+                    FormatCase{"AWQ", gptq_sizes(LK_FORMAT_AWQ, 40, 96, 32)},
+                    FormatCase{"AWQ", gptq_sizes(LK_FORMAT_AWQ, 72, 333, 128)},
+                    FormatCase{"AWQ", gptq_sizes(LK_FORMAT_AWQ, 8, 61, 61, {.scale_dtype = LK_DTYPE_BF16})}));
+INSTANTIATE_TEST_SUITE_P(
+    FloatZeros, Formats,
+    testing::Values(FormatCase{"HQQ", hqq_sizes(34, 192, 64)}, FormatCase{"HQQ", hqq_sizes(33, 16, 8, LK_DTYPE_BF16)},
+                    FormatCase{"HQQ", hqq_sizes(6, 171, 171, LK_DTYPE_F32)}, FormatCase{"HQQ", hqq_sizes(35, 96, 16)},
+                    FormatCase{"HQQ", hqq_sizes(1, 128, 64, LK_DTYPE_F32)},
+                    FormatCase{"ONNX", onnx_sizes(34, 100, 32, OnnxZeros::floats, {.scale_dtype = LK_DTYPE_F32})},
+                    FormatCase{"ONNX", onnx_sizes(9, 256, 16, OnnxZeros::floats, {.group_index = true})}));
+INSTANTIATE_TEST_SUITE_P(
+    Onnx, Formats,
+    testing::Values(FormatCase{"ONNX", onnx_sizes(34, 100, 32, OnnxZeros::none, {.scale_dtype = LK_DTYPE_F32})},
+                    FormatCase{"ONNX", onnx_sizes(7, 90, 16, OnnxZeros::none)},
+                    FormatCase{"ONNX", onnx_sizes(33, 300, 128, OnnxZeros::nibbles)},
+                    FormatCase{"ONNX", onnx_sizes(45, 70, 16, OnnxZeros::nibbles, {.scale_dtype = LK_DTYPE_BF16})},
+                    FormatCase{"ONNX order", onnx_sizes(34, 192, 64, OnnxZeros::nibbles, {.group_index = true})}));
 INSTANTIATE_TEST_SUITE_P(E2m1, Formats,
-                         testing::Values(FormatCase{"MXFP4", mxfp4_sizes(34, 160)},
+                         testing::Values(FormatCase{"GGUF MXFP4", gguf_mxfp4_sizes(34, 160)},
+                                         FormatCase{"GGUF NVFP4", gguf_nvfp4_sizes(35, 192)},
+                                         FormatCase{"MXFP4", mxfp4_sizes(34, 160)},
                                          FormatCase{"NVFP4", nvfp4_sizes(34, 176, false)},
                                          FormatCase{"NVFP4", nvfp4_sizes(65, 144, true)}));
 
