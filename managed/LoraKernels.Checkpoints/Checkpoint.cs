@@ -5,7 +5,7 @@ namespace LoraKernels.Checkpoints;
 /// files say about themselves is checked when it is opened; data is read when asked for.
 /// </summary>
 /// <remarks>Reading is safe from several threads at once.</remarks>
-public sealed class Checkpoint : IDisposable
+public sealed partial class Checkpoint : IDisposable
 {
     private const int ExamplesInMessages = 3;
 
@@ -16,8 +16,17 @@ public sealed class Checkpoint : IDisposable
     {
         _source = source;
         BaseModelName = baseModelName;
-        WeightEntry[] entries = [.. BitsAndBytesWeights.Find(source), .. GgufWeights.Find(source)];
-        _weights = entries.ToDictionary(e => e.Info.Name, StringComparer.Ordinal);
+        // A GGUF file says all of itself; what else is in its folder may be another model's.
+        var config = source is GgufSource ? null : QuantizationConfig.Read(CheckpointLocator.FolderOf(source));
+        (var entries, Remarks) = WeightReaders.Find(source, config);
+        _weights = new Dictionary<string, WeightEntry>(StringComparer.Ordinal);
+        foreach (var entry in entries)
+        {
+            if (_weights.TryAdd(entry.Info.Name, entry)) continue;
+            var other = _weights[entry.Info.Name].Info;
+            throw new CheckpointException(source.Path, entry.Info.Name,
+                $"is both {other.Format} and {entry.Info.Format} by its tensors; expected one of them");
+        }
         Weights = [.. entries.Select(e => e.Info)];
         var parts = entries.SelectMany(e => e.Parts).Select(t => t.Name).ToHashSet(StringComparer.Ordinal);
         Tensors = [.. source.Tensors.Where(t => !parts.Contains(t.Name))];
@@ -37,6 +46,9 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Weights that can be loaded to a device.</summary>
     public IReadOnlyList<WeightInfo> Weights { get; }
+
+    /// <summary>What should be known of how this checkpoint is read, in sentences; mostly nothing.</summary>
+    public IReadOnlyList<string> Remarks { get; }
 
     /// <summary>All tensors that are no part of one of <see cref="Weights"/>.</summary>
     public IReadOnlyList<TensorInfo> Tensors { get; }
@@ -67,7 +79,12 @@ public sealed class Checkpoint : IDisposable
     public WeightTensors ReadWeight(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return _weights.TryGetValue(name, out var entry) ? entry.Read() : throw NoWeight(name);
+        return Entry(name).Read(part =>
+        {
+            byte[] bytes = GC.AllocateUninitializedArray<byte>(checked((int)part.Bytes));
+            _source.Read(part.Tensor, part.Offset, bytes);
+            return bytes;
+        });
     }
 
     /// <summary>Reads a weight and packs it for a device.</summary>
@@ -98,6 +115,8 @@ public sealed class Checkpoint : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
 
+    private WeightEntry Entry(string name) => _weights.TryGetValue(name, out var entry) ? entry : throw NoWeight(name);
+
     private CheckpointException NoWeight(string name)
     {
         string reason = "there is no such quantized weight";
@@ -106,8 +125,8 @@ public sealed class Checkpoint : IDisposable
         string found = string.Join(", ", related);
         if (found.Length > 0)
         {
-            return new CheckpointException(Path, name, $"{reason}; found {found}. Quantized weights can be read from "
-                + "bitsandbytes NF4 and GGUF Q4_0");
+            return new CheckpointException(
+                Path, name, $"{reason}; found {found}. Quantized weights can be read from {WeightReaders.Readable}");
         }
         string examples = string.Join(", ", Weights.Take(ExamplesInMessages).Select(w => CheckpointException.Quote(w.Name)));
         return new CheckpointException(Path, name, Weights.Count == 0

@@ -12,6 +12,10 @@ internal static class CheckpointLocator
     private const long MaxConfigBytes = 16 << 20;
     private const int NamesInMessages = 8;
 
+    /// <summary>The folder of a checkpoint's files.</summary>
+    public static string FolderOf(TensorSource source) =>
+        Directory.Exists(source.Path) ? source.Path : Path.GetDirectoryName(source.Path)!;
+
     public static TensorSource Open(string path, out string? baseModelName)
     {
         path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));

@@ -27,5 +27,8 @@ internal abstract class TensorSource : IDisposable
     /// <summary>All bytes of one of <see cref="Tensors"/>.</summary>
     public abstract byte[] Read(TensorInfo tensor);
 
+    /// <summary>Fills <paramref name="destination"/> with the bytes of one of <see cref="Tensors"/> from an offset on.</summary>
+    public abstract void Read(TensorInfo tensor, long offset, Span<byte> destination);
+
     public abstract void Dispose();
 }

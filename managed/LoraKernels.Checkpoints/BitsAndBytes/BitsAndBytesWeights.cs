@@ -1,44 +1,56 @@
 namespace LoraKernels.Checkpoints;
 
 /// <summary>
-/// Finds bitsandbytes NF4 weights: <c>NAME.weight</c> with the codes, and beside it <c>NAME.weight.absmax</c>,
-/// <c>.quant_map</c>, <c>.quant_state.bitsandbytes__nf4</c>, and when absmax is quantized too <c>.nested_absmax</c> and
-/// <c>.nested_quant_map</c>.
+/// Finds bitsandbytes NF4 and FP4 weights: <c>NAME.weight</c> with the codes, and beside it <c>NAME.weight.absmax</c>,
+/// <c>.quant_map</c>, <c>.quant_state.bitsandbytes__nf4</c> or <c>__fp4</c>, and when absmax is quantized too
+/// <c>.nested_absmax</c> and <c>.nested_quant_map</c>.
 /// </summary>
-internal static class BitsAndBytesWeights
+internal sealed class BitsAndBytesWeights : IWeightReader
 {
     public const string Weight = ".weight";
     public const string AbsMax = Weight + ".absmax";
     public const string QuantMap = Weight + ".quant_map";
     public const string NestedAbsMax = Weight + ".nested_absmax";
     public const string NestedQuantMap = Weight + ".nested_quant_map";
-    public const string State = Weight + ".quant_state.bitsandbytes__nf4";
+    public const string State = Weight + ".quant_state.bitsandbytes__";
 
     public const int TableSize = 16;
     public const int NestedTableSize = 256;
 
     private const long MaxStateBytes = 64 << 10;
 
-    /// <exception cref="CheckpointException">
-    /// A quant state whose other tensors are missing, or of another type or size than it says.
-    /// </exception>
-    public static IEnumerable<WeightEntry> Find(TensorSource source)
+    /// <summary>Endings of <see cref="State"/>, which are also the values of <c>quant_type</c>.</summary>
+    private static readonly (string QuantType, WeightFormat Format)[] Formats =
+        [("nf4", WeightFormat.BitsAndBytesNf4), ("fp4", WeightFormat.BitsAndBytesFp4)];
+
+    public string Reads => "bitsandbytes NF4 and FP4";
+
+    public IReadOnlyList<string> Methods => ["bitsandbytes"];
+
+    /// <summary><c>quant_type</c> of a format, or null when it is none of bitsandbytes'.</summary>
+    public static string? QuantTypeOf(WeightFormat format) =>
+        Formats.FirstOrDefault(f => f.Format == format).QuantType;
+
+    public IEnumerable<WeightEntry> Find(TensorSource source, QuantizationConfig? config)
     {
-        foreach (var state in source.Tensors)
+        if (Methods.Contains(config?.Method, StringComparer.OrdinalIgnoreCase) && config!.Flag("load_in_8bit"))
+            throw config.Error("load_in_8bit", "is true; weights of 4 bits can be read");
+        foreach (var (quantType, format) in Formats)
         {
-            if (state.Name.EndsWith(State, StringComparison.Ordinal) && state.Name.Length > State.Length)
-                yield return Check(source, state, state.Name[..^State.Length]);
+            foreach (var layer in LayerTensors.Of(source, State + quantType))
+                yield return Check(source, layer.Marker, layer.Name, quantType, format);
         }
     }
 
-    private static WeightEntry Check(TensorSource source, TensorInfo stateTensor, string name)
+    private static WeightEntry Check(
+        TensorSource source, TensorInfo stateTensor, string name, string quantType, WeightFormat format)
     {
         if (stateTensor.Type != TensorType.U8 || stateTensor.Bytes > MaxStateBytes)
         {
             throw new CheckpointException(stateTensor.File, stateTensor.Name,
                 $"is {stateTensor.Type} {stateTensor.ShapeText}; expected U8 of at most {MaxStateBytes} bytes of JSON");
         }
-        var state = QuantState.Parse(stateTensor, source.Read(stateTensor));
+        var state = QuantState.Parse(stateTensor, source.Read(stateTensor), quantType);
         var weight = Part(source, stateTensor, name + Weight);
         if (state.OutFeatures > (long.MaxValue - 1) / state.InFeatures)
         {
@@ -64,27 +76,27 @@ internal static class BitsAndBytesWeights
             throw new CheckpointException(unexpected.File, unexpected.Name,
                 $"is there, but {stateTensor.Name} has no nested_blocksize");
         }
-        var info = new WeightInfo(name, WeightFormat.BitsAndBytesNf4, state.OutFeatures, state.InFeatures,
+        var info = new WeightInfo(name, format, state.OutFeatures, state.InFeatures,
             state.BlockSize, nested, parts.Sum(p => p.Bytes));
-        return new WeightEntry(info, [.. parts, stateTensor], () => Read(source, state, parts));
+        return new WeightEntry(info, [.. parts, stateTensor], read => Read(read, format, state, parts));
     }
 
-    private static WeightTensors Read(TensorSource source, QuantState state, TensorInfo[] parts)
+    private static WeightTensors Read(PartReader read, WeightFormat format, QuantState state, TensorInfo[] parts)
     {
         bool nested = state.NestedBlockSize > 0;
         return new WeightTensors
         {
-            Format = WeightFormat.BitsAndBytesNf4,
+            Format = format,
             OutFeatures = state.OutFeatures,
             InFeatures = state.InFeatures,
             GroupSize = state.BlockSize,
             OuterGroupSize = state.NestedBlockSize,
             OuterOffset = state.NestedOffset,
-            Codes = source.Read(parts[0]),
-            Scales = source.Read(parts[1]),
-            Table = source.Read(parts[2]),
-            OuterTable = nested ? source.Read(parts[3]) : default,
-            OuterScales = nested ? source.Read(parts[4]) : default,
+            Codes = read(new TensorPart(parts[0])),
+            Scales = read(new TensorPart(parts[1])),
+            Table = read(new TensorPart(parts[2])),
+            OuterTable = nested ? read(new TensorPart(parts[3])) : default,
+            OuterScales = nested ? read(new TensorPart(parts[4])) : default,
         };
     }
 

@@ -22,7 +22,8 @@ public static class BitsAndBytesWriter
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(tensors);
-        if (tensors.Format != WeightFormat.BitsAndBytesNf4)
+        if (tensors.Format != WeightFormat.BitsAndBytesNf4
+            || BitsAndBytesWeights.QuantTypeOf(tensors.Format) is not { } quantType)
         {
             throw new ArgumentException(
                 $"{name} is {tensors.Format}; bitsandbytes files hold {WeightFormat.BitsAndBytesNf4}", nameof(tensors));
@@ -32,14 +33,14 @@ public static class BitsAndBytesWriter
         bool nested = tensors.OuterGroupSize > 0;
         var state = new QuantState(tensors.OutFeatures, tensors.InFeatures, tensors.GroupSize, quantizedFrom,
             tensors.OuterGroupSize, tensors.OuterOffset);
-        byte[] json = state.ToJson();
+        byte[] json = state.ToJson(quantType);
         List<SafetensorsEntry> entries =
         [
             new(name + BitsAndBytesWeights.Weight, TensorType.U8, [(count + 1) / 2, 1], tensors.Codes),
             new(name + BitsAndBytesWeights.AbsMax, nested ? TensorType.U8 : TensorType.F32, [scales], tensors.Scales),
             new(name + BitsAndBytesWeights.QuantMap, TensorType.F32, [BitsAndBytesWeights.TableSize],
                 tensors.Table.IsEmpty ? StandardTable() : tensors.Table),
-            new(name + BitsAndBytesWeights.State, TensorType.U8, [json.Length], json),
+            new(name + BitsAndBytesWeights.State + quantType, TensorType.U8, [json.Length], json),
         ];
         if (nested)
         {

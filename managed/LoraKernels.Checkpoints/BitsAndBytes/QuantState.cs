@@ -16,8 +16,6 @@ namespace LoraKernels.Checkpoints;
 internal sealed record QuantState(
     long OutFeatures, long InFeatures, long BlockSize, DType DType, long NestedBlockSize, float NestedOffset)
 {
-    public const string QuantType = "nf4";
-
     private const int MinBlockSize = 32;
     private const int MaxBlockSize = 4096;
     private const long MaxNestedBlockSize = 1 << 20;
@@ -26,12 +24,12 @@ internal sealed record QuantState(
         [("float32", DType.Float32), ("float16", DType.Float16), ("bfloat16", DType.BFloat16)];
 
     /// <exception cref="CheckpointException">Names the tensor, the field and what was found.</exception>
-    public static QuantState Parse(TensorInfo tensor, byte[] json)
+    public static QuantState Parse(TensorInfo tensor, byte[] json, string quantType)
     {
         using var document = JsonFile.Parse(tensor.File, tensor.Name, json);
         var root = document.RootElement;
-        Require(tensor, root, "quant_type", v => v.ValueKind == JsonValueKind.String && v.ValueEquals(QuantType),
-            $"'{QuantType}'");
+        Require(tensor, root, "quant_type", v => v.ValueKind == JsonValueKind.String && v.ValueEquals(quantType),
+            $"'{quantType}'");
         var block = Require(tensor, root, "blocksize", v => Whole(v, MinBlockSize, MaxBlockSize, powerOfTwo: true),
             $"a power of two from {MinBlockSize} to {MaxBlockSize}");
         var type = Require(tensor, root, "dtype", v => v.ValueKind == JsonValueKind.String && TypeOf(v) is not null,
@@ -55,13 +53,13 @@ internal sealed record QuantState(
     }
 
     /// <summary>The JSON as bitsandbytes writes it.</summary>
-    public byte[] ToJson()
+    public byte[] ToJson(string quantType)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
         {
             json.WriteStartObject();
-            json.WriteString("quant_type", QuantType);
+            json.WriteString("quant_type", quantType);
             json.WriteNumber("blocksize", BlockSize);
             json.WriteString("dtype", Types.First(t => t.Type == DType).Name);
             json.WriteStartArray("shape");

@@ -1,28 +1,65 @@
 namespace LoraKernels.Checkpoints;
 
-/// <summary>Finds the Q4_0 weights of linear layers: two-dimensional tensors named <c>NAME.weight</c>.</summary>
-internal static class GgufWeights
+/// <summary>
+/// Finds a GGUF file's 4-bit weights: two-dimensional tensors named <c>NAME.weight</c>, and three-dimensional ones whose
+/// experts are weights named <c>NAME.0</c> and so on. NVFP4 may have a float beside it, <c>NAME.scale</c>.
+/// </summary>
+internal sealed class GgufWeights : IWeightReader
 {
     private const string Weight = ".weight";
-    private const int GroupSize = 32;
+    private const string Scale = ".scale";
 
-    public static IEnumerable<WeightEntry> Find(TensorSource source)
+    public string Reads => "GGUF Q4_0, Q4_1, Q4_K, IQ4_NL, MXFP4 and NVFP4";
+
+    public IReadOnlyList<string> Methods => [];
+
+    public IEnumerable<WeightEntry> Find(TensorSource source, QuantizationConfig? config) =>
+        LayerTensors.Of(source, Weight).SelectMany(Weights);
+
+    private static (WeightFormat Format, int GroupSize)? FormatOf(TensorType type) => type switch
     {
-        foreach (var tensor in source.Tensors)
+        TensorType.Q4_0 => (WeightFormat.GgufQ4_0, 32),
+        TensorType.Q4_1 => (WeightFormat.GgufQ4_1, 32),
+        TensorType.Q4_K => (WeightFormat.GgufQ4_K, 32),
+        TensorType.IQ4_NL => (WeightFormat.GgufIq4Nl, 32),
+        TensorType.MXFP4 => (WeightFormat.GgufMxfp4, 32),
+        TensorType.NVFP4 => (WeightFormat.GgufNvfp4, 16),
+        _ => null,
+    };
+
+    private static IEnumerable<WeightEntry> Weights(LayerTensors layer)
+    {
+        var tensor = layer.Marker;
+        if (FormatOf(tensor.Type) is not var (format, groupSize) || tensor.Shape is not ([> 0, > 0] or [> 0, > 0, > 0]))
+            yield break;
+        bool stacked = tensor.Shape.Count == 3;
+        long experts = stacked ? tensor.Shape[0] : 1;
+        var scale = format == WeightFormat.GgufNvfp4 ? layer.Find(Scale) : null;
+        float[] scales = TensorScales(layer, format, scale, experts);
+        TensorInfo[] parts = [.. new[] { tensor, scale }.OfType<TensorInfo>()];
+        for (int i = 0; i < experts; i++)
         {
-            bool isWeight = tensor.Type == TensorType.Q4_0 && tensor.Shape is [> 0, > 0]
-                && tensor.Name.EndsWith(Weight, StringComparison.Ordinal) && tensor.Name.Length > Weight.Length;
-            if (!isWeight) continue;
-            var info = new WeightInfo(tensor.Name[..^Weight.Length], WeightFormat.GgufQ4_0, tensor.Shape[0],
-                tensor.Shape[1], GroupSize, false, tensor.Bytes);
-            yield return new WeightEntry(info, [tensor], () => new WeightTensors
+            var blocks = TensorPart.Of(tensor, i, experts);
+            var info = new WeightInfo(stacked ? $"{layer.Name}.{i}" : layer.Name, format, tensor.Shape[^2],
+                tensor.Shape[^1], groupSize, false, blocks.Bytes);
+            float tensorScale = scales[i];
+            yield return new WeightEntry(info, parts, read => new WeightTensors
             {
-                Format = WeightFormat.GgufQ4_0,
+                Format = format,
                 OutFeatures = info.OutFeatures,
                 InFeatures = info.InFeatures,
-                GroupSize = GroupSize,
-                Codes = source.Read(tensor),
+                GroupSize = groupSize,
+                TensorScale = tensorScale,
+                Codes = read(blocks),
             });
         }
+    }
+
+    /// <summary>A float for each expert, or 1; other formats have none.</summary>
+    private static float[] TensorScales(LayerTensors layer, WeightFormat format, TensorInfo? scale, long experts)
+    {
+        float[] scales = new float[experts];
+        Array.Fill(scales, format == WeightFormat.GgufNvfp4 ? 1 : 0);
+        return scale is null ? scales : Scalars.ReadScales(layer.Source, scale, experts);
     }
 }

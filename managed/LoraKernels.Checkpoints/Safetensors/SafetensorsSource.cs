@@ -62,6 +62,9 @@ internal sealed class SafetensorsSource : TensorSource
 
     public override byte[] Read(TensorInfo tensor) => _files[tensor.File].Read(tensor.Name);
 
+    public override void Read(TensorInfo tensor, long offset, Span<byte> destination) =>
+        _files[tensor.File].Read(tensor.Name, destination, offset);
+
     public override void Dispose()
     {
         foreach (var file in _files.Values) file.Dispose();

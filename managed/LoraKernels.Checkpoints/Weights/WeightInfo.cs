@@ -2,7 +2,8 @@ namespace LoraKernels.Checkpoints;
 
 /// <summary>A quantized linear layer's weight in a checkpoint.</summary>
 /// <param name="Name">
-/// The layer's name, without <c>.weight</c>: <c>model.layers.0.self_attn.q_proj</c>, in GGUF <c>blk.0.attn_q</c>.
+/// The layer's name, without <c>.weight</c>: <c>model.layers.0.self_attn.q_proj</c>, in GGUF <c>blk.0.attn_q</c>. Of a
+/// tensor that stacks the weights of experts, expert 3's has <c>.3</c> behind it.
 /// </param>
 /// <param name="Format">How it is quantized.</param>
 /// <param name="OutFeatures">N, rows of W.</param>
@@ -12,9 +13,3 @@ namespace LoraKernels.Checkpoints;
 /// <param name="Bytes">Size of codes, scales and tables in the file.</param>
 public sealed record WeightInfo(
     string Name, WeightFormat Format, long OutFeatures, long InFeatures, long GroupSize, bool Nested, long Bytes);
-
-/// <summary>A weight that a format's finder recognized among a checkpoint's tensors.</summary>
-/// <param name="Info">What it is.</param>
-/// <param name="Parts">The tensors it is made of.</param>
-/// <param name="Read">Reads them.</param>
-internal sealed record WeightEntry(WeightInfo Info, IReadOnlyList<TensorInfo> Parts, Func<WeightTensors> Read);

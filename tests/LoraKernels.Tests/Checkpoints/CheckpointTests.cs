@@ -138,8 +138,8 @@ public sealed class CheckpointTests : FolderTests
     {
         byte[] bytes = new GgufBytes().Header(3, 1).Key("general.source.huggingface.repository", 8).Text("org/model")
             .Tensor("blk.0.attn_q.weight", 2, 0, 64, 3).Tensor("blk.0.attn_norm.weight", 0, 128, 2)
-            .Tensor("blk.0.ffn.weight", 12, 160, 256, 1)
-            .Pad().Raw(SafetensorsBytes.Data(108)).Pad().Raw(SafetensorsBytes.Data(32)).Raw(SafetensorsBytes.Data(144))
+            .Tensor("blk.0.ffn.weight", 13, 160, 256, 1)
+            .Pad().Raw(SafetensorsBytes.Data(108)).Pad().Raw(SafetensorsBytes.Data(32)).Raw(SafetensorsBytes.Data(176))
             .ToArray();
         string path = Folder.Write("model.gguf", bytes);
         foreach (string given in (string[])[path, Folder.Path])
@@ -153,11 +153,11 @@ public sealed class CheckpointTests : FolderTests
                 Assert.That(checkpoint.Weights.Single(), Is.EqualTo(
                     new WeightInfo("blk.0.attn_q", WeightFormat.GgufQ4_0, 3, 64, 32, false, 108)));
                 Assert.That(checkpoint.Tensors.Select(t => t.Type),
-                    Is.EqualTo((TensorType[])[TensorType.F32, TensorType.Q4_K]));
+                    Is.EqualTo((TensorType[])[TensorType.F32, TensorType.Q5_K]));
                 Assert.That(weight.Codes.ToArray(), Is.EqualTo(SafetensorsBytes.Data(108)));
                 Assert.That((weight.OutFeatures, weight.InFeatures, weight.GroupSize), Is.EqualTo((3, 64, 32)));
             });
-            Refusals.Expect(() => checkpoint.ReadWeight("blk.0.ffn"), path, "blk.0.ffn", "Q4_K [1, 256]");
+            Refusals.Expect(() => checkpoint.ReadWeight("blk.0.ffn"), path, "blk.0.ffn", "Q5_K [1, 256]");
         }
     }
 
@@ -165,11 +165,11 @@ public sealed class CheckpointTests : FolderTests
     public void SaysWhatAWeightIsWhenItIsNoQuantizedOne()
     {
         SafetensorsWriter.Write(Folder.Combine("m.safetensors"), [.. Nf4Files.Plain(), Bytes("lm_head.weight"),
-            Bytes("gptq.qweight")]);
+            Bytes("int8.weight_format")]);
         string path = Folder.Combine("m.safetensors");
         using var checkpoint = Checkpoint.Open(path);
         Refusals.Expect(() => checkpoint.ReadWeight("lm_head"), path, "lm_head", "'lm_head.weight' (U8 [4])");
-        Refusals.Expect(() => checkpoint.ReadWeight("gptq"), path, "gptq", "'gptq.qweight'", "NF4");
+        Refusals.Expect(() => checkpoint.ReadWeight("int8"), path, "int8", "'int8.weight_format'", "NF4", "GPTQ", "HQQ");
         Refusals.Expect(() => checkpoint.ReadWeight("other"), path, "other", $"has 1, among them '{Nf4Files.Name}'");
         Refusals.Expect(() => checkpoint.ReadTensor("other"), path, "other", "no such tensor");
     }
