@@ -87,15 +87,6 @@ public sealed partial class Checkpoint : IDisposable
         });
     }
 
-    /// <summary>Reads a weight and packs it for a device.</summary>
-    /// <param name="name">As in <see cref="Weights"/>.</param>
-    /// <param name="device">Where it goes.</param>
-    /// <param name="stream">The device's default stream when null.</param>
-    /// <exception cref="CheckpointException">As for <see cref="ReadWeight"/>.</exception>
-    /// <exception cref="LoraKernelsException">The device refused it, for lack of memory for one.</exception>
-    public QuantizedWeight LoadWeight(string name, Device device, DeviceStream? stream = null) =>
-        QuantizedWeight.Pack(device, ReadWeight(name), stream);
-
     /// <summary>All bytes of one of <see cref="Tensors"/>, or of a part of a weight.</summary>
     /// <exception cref="CheckpointException">No such tensor, or the file got shorter since it was opened.</exception>
     public byte[] ReadTensor(string name)

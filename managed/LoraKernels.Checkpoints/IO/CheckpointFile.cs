@@ -10,11 +10,14 @@ internal sealed class CheckpointFile : IDisposable
 {
     private readonly SafeFileHandle _handle;
 
+    private readonly DateTime _modified;
+
     private CheckpointFile(string path, SafeFileHandle handle, long length)
     {
         Path = path;
         _handle = handle;
         Length = length;
+        _modified = File.GetLastWriteTimeUtc(handle);
     }
 
     /// <summary>Full path.</summary>
@@ -61,7 +64,9 @@ internal sealed class CheckpointFile : IDisposable
     /// <param name="offset">From the start of the file; the range lies within <see cref="Length"/>.</param>
     /// <param name="destination">Where the bytes go.</param>
     /// <param name="tensor">Named in errors.</param>
-    /// <exception cref="CheckpointException">The file got shorter since it was opened, or the disk failed.</exception>
+    /// <exception cref="CheckpointException">
+    /// The file got shorter or was written to since it was opened, or the disk failed.
+    /// </exception>
     public void Read(long offset, Span<byte> destination, string? tensor)
     {
         try
@@ -77,6 +82,12 @@ internal sealed class CheckpointFile : IDisposable
                 }
                 offset += read;
                 destination = destination[read..];
+            }
+            // What was read may be half of the old contents and half of new ones.
+            if (File.GetLastWriteTimeUtc(_handle) != _modified)
+            {
+                throw new CheckpointException(Path, tensor,
+                    "the file was written to since it was opened; open it anew when that is done");
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

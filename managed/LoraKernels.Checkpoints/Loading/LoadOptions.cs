@@ -1,0 +1,14 @@
+namespace LoraKernels.Checkpoints;
+
+/// <summary>How a checkpoint's weights are loaded.</summary>
+public sealed record LoadOptions
+{
+    /// <summary>Told after each weight, on whichever thread loaded it.</summary>
+    public IProgress<LoadProgress>? Progress { get; init; }
+
+    /// <summary>Weights that are read at the same time, 1 or more.</summary>
+    public int MaxParallelism { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+
+    /// <summary>Which part of a weight to load, for tensor parallelism; null, or a result of null, for all of it.</summary>
+    public Func<WeightInfo, WeightSlice?>? Slice { get; init; }
+}
