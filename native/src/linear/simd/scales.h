@@ -40,6 +40,15 @@ inline void read_scales(const UnitRow& units, float* out) {
     for (int64_t c = 0; c < units.columns; ++c) out[c] = to_float(load_as<T>(units.bytes + c * Stride));
 }
 
+// Scales of type T; with zeros of that type behind each, those as addends.
+template <class T>
+inline void read_numbers(const Codec& codec, const UnitRow& units, float* scales, float* addends) {
+    constexpr int kBytes = sizeof(T);
+    if (!codec.has_zero_units()) return read_scales<T, kBytes>(units, scales);
+    read_scales<T, 2 * kBytes>(units, scales);
+    read_scales<T, 2 * kBytes>({units.bytes + kBytes, units.columns, 0, 0}, addends);
+}
+
 // A panel's k_quant units taken apart, for their eight groups: as formats/scale.h has it, 32 columns at a time.
 struct KQuantUnits {
     float d[kColumns];
@@ -95,14 +104,14 @@ inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, bo
                 read_scales<Half, 4>(units, scales);
                 read_scales<Half, 4>({units.bytes + 2, units.columns, 0, 0}, addends);
             } else {
-                read_scales<Half, 2>(units, scales);
+                read_numbers<Half>(codec, units, scales, addends);
             }
             break;
         case ScaleKind::bf16:
-            read_scales<BFloat16, 2>(units, scales);
+            read_numbers<BFloat16>(codec, units, scales, addends);
             break;
         case ScaleKind::f32:
-            read_scales<float, 4>(units, scales);
+            read_numbers<float>(codec, units, scales, addends);
             break;
         case ScaleKind::e8m0:
             for (int64_t c = 0; c < units.columns; ++c) scales[c] = e8m0_to_float(units.bytes[c]);
@@ -130,6 +139,8 @@ inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, bo
             const int zero = (pairs[c / 2] >> c % 2 * 4 & 15) + codec.zero_bias;
             addends[c] = (center - float(zero)) * scales[c];
         }
+    } else if (codec.has_zero_units()) {
+        for (int64_t c = 0; c < units.columns; ++c) addends[c] = (center - addends[c]) * scales[c];
     } else {
         for (int64_t c = 0; c < units.columns; ++c) addends[c] += center * scales[c];
     }

@@ -13,7 +13,7 @@ namespace {
 constexpr int64_t kSpanDepth = 128;
 constexpr int64_t kChunkDepth = 256;       // where many rows share a decoded chunk
 constexpr int64_t kLongChunkDepth = 1024;  // where a few rows take the codes as they are
-constexpr int64_t kSmallestGroup = 16;
+constexpr int64_t kSmallestGroup = 8;
 constexpr int64_t kChunkSpans = kLongChunkDepth / kSmallestGroup;
 
 struct Span {
