@@ -65,8 +65,14 @@ class LoraRig {
             const auto put = [&](const Matrix& values, lk_dtype dtype) {
                 return matrices.emplace_back(std::make_unique<HostMatrix>(values, dtype))->view;
             };
-            factors.push_back({sizeof(lk_lora_factors), 0, int32_t(s), 0.5f + 0.25f * float(s), put(a, shape.a_dtype),
-                               put(b, shape.b_dtype), {}, {}});
+            factors.push_back({sizeof(lk_lora_factors),
+                               0,
+                               int32_t(s),
+                               0.5f + 0.25f * float(s),
+                               put(a, shape.a_dtype),
+                               put(b, shape.b_dtype),
+                               {},
+                               {}});
         }
         int64_t id = 0;
         LK_EXPECT_OK(lk_lora_table_add(context, table, factors.data(), int32_t(factors.size()), &id));
