@@ -55,6 +55,13 @@ public sealed class StatusTests
             (WeightFormat.Int4Packed, lk_format.LK_FORMAT_INT4_PACKED),
             (WeightFormat.Mxfp4, lk_format.LK_FORMAT_MXFP4),
             (WeightFormat.Nvfp4, lk_format.LK_FORMAT_NVFP4),
+            (WeightFormat.Gptq, lk_format.LK_FORMAT_GPTQ),
+            (WeightFormat.GptqV2, lk_format.LK_FORMAT_GPTQ_V2),
+            (WeightFormat.Awq, lk_format.LK_FORMAT_AWQ),
+            (WeightFormat.Hqq, lk_format.LK_FORMAT_HQQ),
+            (WeightFormat.OnnxMatMulNBits, lk_format.LK_FORMAT_ONNX_NBITS),
+            (WeightFormat.GgufMxfp4, lk_format.LK_FORMAT_GGUF_MXFP4),
+            (WeightFormat.GgufNvfp4, lk_format.LK_FORMAT_GGUF_NVFP4),
         ];
         Assert.That(formats.Select(pair => (int)pair.Item1), Is.EqualTo(formats.Select(pair => (int)pair.Item2)));
         Assert.That(Enum.GetValues<WeightFormat>(), Has.Length.EqualTo(Enum.GetValues<lk_format>().Length));

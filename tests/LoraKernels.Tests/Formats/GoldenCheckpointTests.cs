@@ -7,11 +7,11 @@ using NUnit.Framework;
 
 namespace LoraKernels.Tests.Formats;
 
-/// <summary>tests/golden: checkpoints that nothing of the library has made, and their weights.</summary>
+/// <summary>tests/golden/checkpoints: those that nothing of the library has made, and their weights.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
 public sealed class GoldenCheckpointTests(string deviceName) : DeviceFixture(deviceName)
 {
-    private static string Root { get; } = Path.Combine(Repository.Root, "tests", "golden");
+    private static string Root { get; } = Path.Combine(Repository.Root, "tests", "golden", "checkpoints");
 
     private static IEnumerable<string> Folders => Directory.GetDirectories(Root)
         .Select(folder => Path.GetFileName(folder)).Where(name => !name.StartsWith('_')).Order(StringComparer.Ordinal);
