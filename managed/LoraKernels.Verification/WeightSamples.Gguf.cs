@@ -74,14 +74,14 @@ internal static partial class WeightSamples
 
     private static WeightTensors Gguf(
         VerificationCase @case, WeightFormat format, byte[] blocks, int groupSize = 32, float tensorScale = 0) => new()
-    {
-        Format = format,
-        OutFeatures = @case.OutFeatures,
-        InFeatures = @case.InFeatures,
-        GroupSize = groupSize,
-        TensorScale = tensorScale,
-        Codes = blocks,
-    };
+        {
+            Format = format,
+            OutFeatures = @case.OutFeatures,
+            InFeatures = @case.InFeatures,
+            GroupSize = groupSize,
+            TensorScale = tensorScale,
+            Codes = blocks,
+        };
 
     private static void WriteFloat16(byte[] bytes, int offset, float value) =>
         BinaryPrimitives.WriteUInt16LittleEndian(bytes.AsSpan(offset), ReferenceRounding.ToFloat16Bits(value));

@@ -143,20 +143,20 @@ public static class WeightSlicing
     private static WeightTensors With(
         WeightTensors weight, long outFeatures, long inFeatures, ReadOnlyMemory<byte> codes, ReadOnlyMemory<byte> scales,
         ReadOnlyMemory<byte> zeroPoints) => new()
-    {
-        Format = weight.Format,
-        OutFeatures = outFeatures,
-        InFeatures = inFeatures,
-        GroupSize = weight.GroupSize,
-        TensorScale = weight.TensorScale,
-        TensorScaleDivides = weight.TensorScaleDivides,
-        ScaleDType = weight.ScaleDType,
-        Codes = codes,
-        Scales = scales,
-        ZeroPoints = zeroPoints,
-        GroupIndex = weight.GroupIndex,
-        Table = weight.Table,
-    };
+        {
+            Format = weight.Format,
+            OutFeatures = outFeatures,
+            InFeatures = inFeatures,
+            GroupSize = weight.GroupSize,
+            TensorScale = weight.TensorScale,
+            TensorScaleDivides = weight.TensorScaleDivides,
+            ScaleDType = weight.ScaleDType,
+            Codes = codes,
+            Scales = scales,
+            ZeroPoints = zeroPoints,
+            GroupIndex = weight.GroupIndex,
+            Table = weight.Table,
+        };
 
     private static ArgumentException Refused(WeightTensors weight, WeightSlice slice, string reason) => new(
         $"{slice} of {weight.Format} [{weight.OutFeatures}, {weight.InFeatures}] cannot be cut out: {reason}", nameof(slice));
