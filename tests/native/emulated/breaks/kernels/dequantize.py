@@ -10,8 +10,8 @@ BUGS = [
     bug(
         "the table's values are read before they are there",
         DEQUANTIZE,
-        "stage_values(table, weight); block_sync(); decode_runs<A, Straddles>(weight, kForm",
-        "stage_values(table, weight); decode_runs<A, Straddles>(weight, kForm",
+        "stage_values(table, weight); block_sync(); decode_runs<A, S>(weight, kForm",
+        "stage_values(table, weight); decode_runs<A, S>(weight, kForm",
     ),
     bug(
         "the table's values are read before they are there, any layout",

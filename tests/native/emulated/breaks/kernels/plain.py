@@ -18,8 +18,8 @@ BUGS = [
     bug(
         "a k-block is staged over the one before while others multiply",
         PLAIN,
-        "block_sync(); stage_weights<kStraddlesOnly>",
-        "stage_weights<kStraddlesOnly>",
+        "block_sync(); stage_weights<Weights>",
+        "stage_weights<Weights>",
     ),
     bug(
         "a k-block is multiplied before all of it is staged",
