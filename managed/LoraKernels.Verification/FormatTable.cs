@@ -35,6 +35,11 @@ public static class FormatTable
         new("Q4_0, Q4_1, IQ4_NL, Q4_K, MXFP4", [32], "GGUF v2 and v3", VerificationFormat.GgufQ40,
             VerificationFormat.GgufQ41, VerificationFormat.GgufIq4Nl, VerificationFormat.GgufQ4K, VerificationFormat.GgufMxfp4),
         new("NVFP4", [16], "GGUF v3", VerificationFormat.GgufNvfp4),
+        new("Q5_0, Q5_1, Q8_0, Q5_K, IQ4_XS", [32], "GGUF v2 and v3", VerificationFormat.GgufQ50, VerificationFormat.GgufQ51,
+            VerificationFormat.GgufQ80, VerificationFormat.GgufQ5K, VerificationFormat.GgufIq4Xs),
+        new("Q2_K, Q3_K, Q6_K", [16], "GGUF v2 and v3", VerificationFormat.GgufQ2K, VerificationFormat.GgufQ3K,
+            VerificationFormat.GgufQ6K),
+        new("F32, F16, BF16", [1], "GGUF v2 and v3", VerificationFormat.F32, VerificationFormat.F16, VerificationFormat.BF16),
     ];
 
     /// <summary>Format × group size × type, scales of each type too, dequantized; in the smallest groups multiplied, too.</summary>
@@ -43,7 +48,7 @@ public static class FormatTable
     /// <summary>The table as README.md has it.</summary>
     public static string Markdown()
     {
-        var text = new StringBuilder("| 4-bit format | group size | in |\n|---|---|---|\n");
+        var text = new StringBuilder("| format | group size | in |\n|---|---|---|\n");
         foreach (Row row in Rows)
             text.Append(CultureInfo.InvariantCulture, $"| {row.Name} | {Groups(row)} | {row.Source} |\n");
         return text.ToString();
@@ -56,6 +61,7 @@ public static class FormatTable
         VerificationFormat.Hqq => "multiples of 8, or a row",
         VerificationFormat.Onnx => "powers of two from 16 on",
         VerificationFormat.Nf4 => "powers of two, 32 … 4096",
+        VerificationFormat.F32 => "none",
         _ => string.Join(", ", row.GroupSizes),
     };
 

@@ -39,6 +39,17 @@ public static class ReferenceBridge
                 tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray(), null),
             WeightFormat.GgufNvfp4 => new ReferenceGgufE2M1Weight(
                 tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray(), tensors.TensorScale),
+            WeightFormat.Float32 => Mixed(tensors, ReferenceGgufMixedType.F32),
+            WeightFormat.Float16 => Mixed(tensors, ReferenceGgufMixedType.F16),
+            WeightFormat.BFloat16 => Mixed(tensors, ReferenceGgufMixedType.BF16),
+            WeightFormat.GgufQ5_0 => Mixed(tensors, ReferenceGgufMixedType.Q50),
+            WeightFormat.GgufQ5_1 => Mixed(tensors, ReferenceGgufMixedType.Q51),
+            WeightFormat.GgufQ8_0 => Mixed(tensors, ReferenceGgufMixedType.Q80),
+            WeightFormat.GgufQ2_K => Mixed(tensors, ReferenceGgufMixedType.Q2K),
+            WeightFormat.GgufQ3_K => Mixed(tensors, ReferenceGgufMixedType.Q3K),
+            WeightFormat.GgufQ5_K => Mixed(tensors, ReferenceGgufMixedType.Q5K),
+            WeightFormat.GgufQ6_K => Mixed(tensors, ReferenceGgufMixedType.Q6K),
+            WeightFormat.GgufIq4Xs => Mixed(tensors, ReferenceGgufMixedType.Iq4Xs),
             _ => throw new ArgumentException($"{tensors.Format} is not known.", nameof(tensors)),
         };
     }
@@ -56,6 +67,9 @@ public static class ReferenceBridge
     }
 
     private static ReferenceGgufWeight Gguf(WeightTensors tensors, ReferenceGgufType type) =>
+        new(tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray(), type);
+
+    private static ReferenceGgufMixedWeight Mixed(WeightTensors tensors, ReferenceGgufMixedType type) =>
         new(tensors.OutFeatures, tensors.InFeatures, tensors.Codes.ToArray(), type);
 
     private static ReferenceInt4Weight Int4(WeightTensors tensors) => new(

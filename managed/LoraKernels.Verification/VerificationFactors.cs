@@ -22,7 +22,8 @@ internal static class VerificationFactors
 
     public static DType[] DTypes { get; } = [DType.Float32, DType.Float16, DType.BFloat16];
 
-    public static VerificationFormat[] Formats { get; } = Enum.GetValues<VerificationFormat>();
+    public static VerificationFormat[] Formats { get; } =
+        [.. Enum.GetValues<VerificationFormat>().Where(format => format.IsInTable())];
 
     /// <summary>
     /// K. 3420: NF4's groups of 64 straddle rows; 3424: the same with a multiple of 32; 7392: no multiple of 64.

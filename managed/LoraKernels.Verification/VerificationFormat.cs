@@ -77,4 +77,37 @@ public enum VerificationFormat
 
     /// <summary>GGUF NVFP4.</summary>
     GgufNvfp4,
+
+    /// <summary>Numbers in fp32.</summary>
+    F32,
+
+    /// <summary>Numbers in fp16.</summary>
+    F16,
+
+    /// <summary>Numbers in bf16.</summary>
+    BF16,
+
+    /// <summary>GGUF Q5_0.</summary>
+    GgufQ50,
+
+    /// <summary>GGUF Q5_1.</summary>
+    GgufQ51,
+
+    /// <summary>GGUF Q8_0.</summary>
+    GgufQ80,
+
+    /// <summary>GGUF Q2_K.</summary>
+    GgufQ2K,
+
+    /// <summary>GGUF Q3_K.</summary>
+    GgufQ3K,
+
+    /// <summary>GGUF Q5_K.</summary>
+    GgufQ5K,
+
+    /// <summary>GGUF Q6_K.</summary>
+    GgufQ6K,
+
+    /// <summary>GGUF IQ4_XS.</summary>
+    GgufIq4Xs,
 }

@@ -37,8 +37,26 @@ internal static class VerificationFormats
         VerificationFormat.OnnxFloatZeros => "onnx-float-zeros",
         VerificationFormat.GgufMxfp4 => "gguf-mxfp4",
         VerificationFormat.GgufNvfp4 => "gguf-nvfp4",
+        VerificationFormat.F32 => "f32",
+        VerificationFormat.F16 => "f16",
+        VerificationFormat.BF16 => "bf16",
+        VerificationFormat.GgufQ50 => "q5_0",
+        VerificationFormat.GgufQ51 => "q5_1",
+        VerificationFormat.GgufQ80 => "q8_0",
+        VerificationFormat.GgufQ2K => "q2_k",
+        VerificationFormat.GgufQ3K => "q3_k",
+        VerificationFormat.GgufQ5K => "q5_k",
+        VerificationFormat.GgufQ6K => "q6_k",
+        VerificationFormat.GgufIq4Xs => "iq4_xs",
         _ => "none",
     };
+
+    /// <summary>
+    /// Whether it stands in <see cref="VerificationTable"/>. Weights that devices keep as they are take one path, and differ
+    /// in their decoding alone, for which <see cref="FormatTable"/> has all of them.
+    /// </summary>
+    public static bool IsInTable(this VerificationFormat format) =>
+        format is <= VerificationFormat.GgufNvfp4 or VerificationFormat.F16 or VerificationFormat.GgufQ6K;
 
     /// <summary>Whether weights can be made of numbers in this format.</summary>
     public static bool CanBeWritten(this VerificationFormat format) =>
@@ -93,8 +111,10 @@ internal static class VerificationFormats
             VerificationFormat.Hqq => HqqGroupSize,
             VerificationFormat.GgufNvfp4 => 64,
             VerificationFormat.Gptq or VerificationFormat.GptqV2 or VerificationFormat.GptqActOrder => 8,
-            VerificationFormat.GgufQ4K => 256,
+            VerificationFormat.GgufQ4K or VerificationFormat.GgufQ2K or VerificationFormat.GgufQ3K
+                or VerificationFormat.GgufQ5K or VerificationFormat.GgufQ6K or VerificationFormat.GgufIq4Xs => 256,
             VerificationFormat.GgufQ40 or VerificationFormat.GgufQ41 or VerificationFormat.GgufIq4Nl
+                or VerificationFormat.GgufQ50 or VerificationFormat.GgufQ51 or VerificationFormat.GgufQ80
                 or VerificationFormat.Mxfp4 or VerificationFormat.GgufMxfp4 => 32,
             VerificationFormat.Nvfp4 or VerificationFormat.Nvfp4Divided => 16,
             _ => 1,

@@ -69,6 +69,39 @@ internal static partial class WeightSamples
         return Gguf(@case, WeightFormat.GgufNvfp4, blocks, groupSize: 16, Magnitude(@case) / 100 * (1 + random.NextSingle()));
     }
 
+    // Random bytes but for the f16 scales, and for numbers themselves.
+    private static WeightTensors Mixed(
+        VerificationCase @case, Random random, ReferenceGgufMixedType type, WeightFormat format, int groupSize)
+    {
+        (int size, int bytes) = ReferenceGgufMixedWeight.Block(type);
+        byte[] blocks = Blocks(@case, random, size, bytes);
+        float magnitude = Magnitude(@case);
+        (int Offset, float Magnitude)[] scales = type switch
+        {
+            ReferenceGgufMixedType.F16 => [(0, magnitude)],
+            ReferenceGgufMixedType.Q50 => [(0, magnitude / 16)],
+            ReferenceGgufMixedType.Q51 => [(0, magnitude / 16), (2, magnitude)],
+            ReferenceGgufMixedType.Q80 => [(0, magnitude / 128)],
+            ReferenceGgufMixedType.Q2K => [(80, magnitude / (2 * 8)), (82, magnitude / 8)],
+            ReferenceGgufMixedType.Q3K => [(108, magnitude / (4 * 32))],
+            ReferenceGgufMixedType.Q5K => [(0, magnitude / (16 * 32)), (2, magnitude / 32)],
+            ReferenceGgufMixedType.Q6K => [(208, magnitude / (32 * 128))],
+            ReferenceGgufMixedType.Iq4Xs => [(0, magnitude / (32 * 128))],
+            _ => [],
+        };
+        for (int block = 0; block < blocks.Length; block += bytes)
+        {
+            foreach ((int offset, float scale) in scales)
+                WriteFloat16(blocks, block + offset, Scale(random, scale));
+            if (type == ReferenceGgufMixedType.F32)
+                BinaryPrimitives.WriteSingleLittleEndian(blocks.AsSpan(block), Scale(random, magnitude));
+            if (type == ReferenceGgufMixedType.BF16)
+                BinaryPrimitives.WriteUInt16LittleEndian(blocks.AsSpan(block), ((BFloat16)Scale(random, magnitude)).Bits);
+        }
+
+        return Gguf(@case, format, blocks, groupSize);
+    }
+
     private static byte[] Blocks(VerificationCase @case, Random random, int blockSize, int blockBytes) =>
         RandomBytes(random, @case.OutFeatures * @case.InFeatures / blockSize * blockBytes);
 

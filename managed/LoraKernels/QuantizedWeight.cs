@@ -4,7 +4,7 @@ using LoraKernels.Native;
 namespace LoraKernels;
 
 /// <summary>
-/// A 4-bit weight W [N, K] on a device, in the layout that its kernels stream. Immutable; any number of streams and
+/// A weight W [N, K] on a device, mostly of 4 bits, in the layout that its kernels stream. Immutable; any number of streams and
 /// threads may use it at once.
 /// </summary>
 public sealed class QuantizedWeight : IDisposable

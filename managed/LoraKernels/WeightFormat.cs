@@ -55,4 +55,45 @@ public enum WeightFormat
 
     /// <summary>GGUF NVFP4: blocks of 64 with four E4M3 scales, and one float scale.</summary>
     GgufNvfp4 = 16,
+
+    /// <summary>Numbers in fp32, not quantized.</summary>
+    [SuppressMessage("Naming", "CA1720", Justification = "The format's name, as in DType.")]
+    Float32 = 17,
+
+    /// <summary>Numbers in fp16, not quantized.</summary>
+    Float16 = 18,
+
+    /// <summary>Numbers in bf16, not quantized.</summary>
+    BFloat16 = 19,
+
+    /// <summary>GGUF Q5_0: blocks of 32 with 5 bits and an fp16 scale.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ5_0 = 20,
+
+    /// <summary>GGUF Q5_1: blocks of 32 with 5 bits, an fp16 scale and an fp16 minimum.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ5_1 = 21,
+
+    /// <summary>GGUF Q8_0: blocks of 32 with 8 bits and an fp16 scale.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ8_0 = 22,
+
+    /// <summary>GGUF Q2_K: blocks of 256 with 2 bits; 16 groups, each with a 4-bit scale and a 4-bit minimum.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ2_K = 23,
+
+    /// <summary>GGUF Q3_K: blocks of 256 with 3 bits; 16 groups, each with a 6-bit scale.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ3_K = 24,
+
+    /// <summary>GGUF Q5_K: blocks of 256 with 5 bits; 8 groups, each with a 6-bit scale and a 6-bit minimum.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ5_K = 25,
+
+    /// <summary>GGUF Q6_K: blocks of 256 with 6 bits; 16 groups, each with an 8-bit scale.</summary>
+    [SuppressMessage("Naming", "CA1707", Justification = "The format's name.")]
+    GgufQ6_K = 26,
+
+    /// <summary>GGUF IQ4_XS: blocks of 256 with IQ4_NL's levels; 8 groups, each with a 6-bit scale.</summary>
+    GgufIq4Xs = 27,
 }

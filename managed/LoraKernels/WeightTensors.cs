@@ -15,7 +15,13 @@ namespace LoraKernels;
 /// <para>
 /// GGUF formats: only <see cref="Codes"/>, the file's blocks; <see cref="GroupSize"/> is 32, K a multiple of 32, for
 /// <see cref="WeightFormat.GgufQ4_K"/> of 256. <see cref="WeightFormat.GgufNvfp4"/>: <see cref="GroupSize"/> is 16, K a
-/// multiple of 64, and <see cref="TensorScale"/> multiplies.
+/// multiple of 64, and <see cref="TensorScale"/> multiplies. Those of other widths than 4 bits: K is a multiple of 256 where
+/// the name ends with K or XS, else of 32; <see cref="GroupSize"/> is 16 for <see cref="WeightFormat.GgufQ2_K"/>,
+/// <see cref="WeightFormat.GgufQ3_K"/> and <see cref="WeightFormat.GgufQ6_K"/>, else 32. Devices keep their bytes as they are.
+/// </para>
+/// <para>
+/// <see cref="WeightFormat.Float32"/>, <see cref="WeightFormat.Float16"/>, <see cref="WeightFormat.BFloat16"/>: only
+/// <see cref="Codes"/>, [N, K] numbers; <see cref="GroupSize"/> is 1.
 /// </para>
 /// <para>
 /// <see cref="WeightFormat.Int4Packed"/>: W[n, k] = (q − z) · scale[n, g] with g = k / GroupSize, or

@@ -267,7 +267,19 @@ typedef enum lk_format {
     LK_FORMAT_HQQ = 13,        /* HQQ, axis 1: integers with zeros that are numbers */
     LK_FORMAT_ONNX_NBITS = 14, /* ONNX MatMulNBits of 4 bits: integers, with or without zero points of either kind */
     LK_FORMAT_GGUF_MXFP4 = 15, /* GGUF MXFP4: blocks of 32, a power of two */
-    LK_FORMAT_GGUF_NVFP4 = 16  /* GGUF NVFP4: blocks of 64, four E4M3 scales, one fp32 scale */
+    LK_FORMAT_GGUF_NVFP4 = 16, /* GGUF NVFP4: blocks of 64, four E4M3 scales, one fp32 scale */
+    /* Of other widths, for what mixed checkpoints have beside the above. Devices keep their bytes as they are. */
+    LK_FORMAT_F32 = 17,        /* numbers */
+    LK_FORMAT_F16 = 18,        /* IEEE half precision */
+    LK_FORMAT_BF16 = 19,       /* bfloat16 */
+    LK_FORMAT_GGUF_Q5_0 = 20,  /* GGUF Q5_0: blocks of 32, 5 bits, f16 scale */
+    LK_FORMAT_GGUF_Q5_1 = 21,  /* GGUF Q5_1: blocks of 32, 5 bits, f16 scale and minimum */
+    LK_FORMAT_GGUF_Q8_0 = 22,  /* GGUF Q8_0: blocks of 32, 8 bits, f16 scale */
+    LK_FORMAT_GGUF_Q2_K = 23,  /* GGUF Q2_K: blocks of 256, 2 bits, 16 groups with 4-bit scales and minimums */
+    LK_FORMAT_GGUF_Q3_K = 24,  /* GGUF Q3_K: blocks of 256, 3 bits, 16 groups with 6-bit scales */
+    LK_FORMAT_GGUF_Q5_K = 25,  /* GGUF Q5_K: blocks of 256, 5 bits, 8 groups with 6-bit scales and minimums */
+    LK_FORMAT_GGUF_Q6_K = 26,  /* GGUF Q6_K: blocks of 256, 6 bits, 16 groups with 8-bit scales */
+    LK_FORMAT_GGUF_IQ4_XS = 27 /* GGUF IQ4_XS: blocks of 256, IQ4_NL's table, 8 groups with 6-bit scales */
 } lk_format;
 
 typedef struct lk_bytes {
@@ -298,6 +310,11 @@ typedef struct lk_bytes {
  *                 u8 scale, 16 bytes of nibbles as Q4_0
  *   NVFP4: W = E2M1(q) * (E4M3(scale) * tensor_scale); group_size 16; in_features is a multiple of 64; negative scales
  *                 and NaN are refused; 4 scales, 32 bytes of nibbles (of 8 bytes low = element j, high = element j + 8)
+ *   Q5_0, Q5_1, Q8_0: W = d * (q - 16), d * q + m, d * q; group_size 32; in_features is a multiple of 32
+ *   Q2_K, Q3_K, Q5_K, Q6_K, IQ4_XS: W = (d * scale) * q, in Q2_K and Q5_K minus dmin * minimum; group_size 16, in Q5_K
+ *                 and IQ4_XS 32; in_features is a multiple of 256
+ *
+ * LK_FORMAT_F32, LK_FORMAT_F16, LK_FORMAT_BF16: only codes, [N, K] numbers, little endian; group_size 1.
  *
  * LK_FORMAT_INT4_PACKED: W[n, k] = (q - z) * scale[n, g]; g = k / group_size, or group_index[k]; z is 8 without
  *   zero_points.

@@ -1,7 +1,7 @@
 namespace LoraKernels.Checkpoints;
 
 /// <summary>
-/// Finds a GGUF file's 4-bit weights: two-dimensional tensors named <c>NAME.weight</c>, and three-dimensional ones whose
+/// Finds a GGUF file's weights, quantized or not: two-dimensional tensors named <c>NAME.weight</c>, and three-dimensional ones whose
 /// experts are weights named <c>NAME.0</c> and so on. NVFP4 may have a float beside it, <c>NAME.scale</c>.
 /// </summary>
 internal sealed class GgufWeights : IWeightReader
@@ -9,12 +9,12 @@ internal sealed class GgufWeights : IWeightReader
     private const string Weight = ".weight";
     private const string Scale = ".scale";
 
-    public string Reads => "GGUF Q4_0, Q4_1, Q4_K, IQ4_NL, MXFP4 and NVFP4";
+    public string Reads => "GGUF (Q2_K to Q8_0, IQ4_NL, IQ4_XS, MXFP4, NVFP4, F16, BF16, F32)";
 
     public IReadOnlyList<string> Methods => [];
 
     public IEnumerable<WeightEntry> Find(TensorSource source, QuantizationConfig? config) =>
-        LayerTensors.Of(source, Weight).SelectMany(Weights);
+        source is GgufSource ? LayerTensors.Of(source, Weight).SelectMany(Weights) : [];
 
     private static (WeightFormat Format, int GroupSize)? FormatOf(TensorType type) => type switch
     {
@@ -24,6 +24,17 @@ internal sealed class GgufWeights : IWeightReader
         TensorType.IQ4_NL => (WeightFormat.GgufIq4Nl, 32),
         TensorType.MXFP4 => (WeightFormat.GgufMxfp4, 32),
         TensorType.NVFP4 => (WeightFormat.GgufNvfp4, 16),
+        TensorType.F32 => (WeightFormat.Float32, 1),
+        TensorType.F16 => (WeightFormat.Float16, 1),
+        TensorType.BF16 => (WeightFormat.BFloat16, 1),
+        TensorType.Q5_0 => (WeightFormat.GgufQ5_0, 32),
+        TensorType.Q5_1 => (WeightFormat.GgufQ5_1, 32),
+        TensorType.Q8_0 => (WeightFormat.GgufQ8_0, 32),
+        TensorType.Q2_K => (WeightFormat.GgufQ2_K, 16),
+        TensorType.Q3_K => (WeightFormat.GgufQ3_K, 16),
+        TensorType.Q5_K => (WeightFormat.GgufQ5_K, 32),
+        TensorType.Q6_K => (WeightFormat.GgufQ6_K, 16),
+        TensorType.IQ4_XS => (WeightFormat.GgufIq4Xs, 32),
         _ => null,
     };
 

@@ -41,6 +41,26 @@ internal sealed record WeightLayout(Plane Codes, Plane? Scales, Plane? ZeroPoint
                 return new(new Plane(17, 1, 32), null, null);
             case WeightFormat.GgufNvfp4:
                 return new(new Plane(36, 1, 64), null, null);
+            case WeightFormat.Float32:
+                return new(new Plane(4, 1, 1), null, null);
+            case WeightFormat.Float16 or WeightFormat.BFloat16:
+                return new(new Plane(2, 1, 1), null, null);
+            case WeightFormat.GgufQ5_0:
+                return new(new Plane(22, 1, 32), null, null);
+            case WeightFormat.GgufQ5_1:
+                return new(new Plane(24, 1, 32), null, null);
+            case WeightFormat.GgufQ8_0:
+                return new(new Plane(34, 1, 32), null, null);
+            case WeightFormat.GgufQ2_K:
+                return new(new Plane(84, 1, 256), null, null);
+            case WeightFormat.GgufQ3_K:
+                return new(new Plane(110, 1, 256), null, null);
+            case WeightFormat.GgufQ5_K:
+                return new(new Plane(176, 1, 256), null, null);
+            case WeightFormat.GgufQ6_K:
+                return new(new Plane(210, 1, 256), null, null);
+            case WeightFormat.GgufIq4Xs:
+                return new(new Plane(136, 1, 256), null, null);
             case WeightFormat.Mxfp4 or WeightFormat.Nvfp4:
                 return new(new Plane(1, 1, 2), new Plane(1, 1, group), null);
             case WeightFormat.Int4Packed:

@@ -29,6 +29,17 @@ internal static class FormatNames
         WeightFormat.OnnxMatMulNBits => "onnx",
         WeightFormat.GgufMxfp4 => "gguf-mxfp4",
         WeightFormat.GgufNvfp4 => "gguf-nvfp4",
+        WeightFormat.Float32 => "f32",
+        WeightFormat.Float16 => "f16",
+        WeightFormat.BFloat16 => "bf16",
+        WeightFormat.GgufQ5_0 => "q5_0",
+        WeightFormat.GgufQ5_1 => "q5_1",
+        WeightFormat.GgufQ8_0 => "q8_0",
+        WeightFormat.GgufQ2_K => "q2_k",
+        WeightFormat.GgufQ3_K => "q3_k",
+        WeightFormat.GgufQ5_K => "q5_k",
+        WeightFormat.GgufQ6_K => "q6_k",
+        WeightFormat.GgufIq4Xs => "iq4_xs",
         _ => format.ToString(),
     };
 
@@ -41,7 +52,8 @@ internal static class FormatNames
         "nf4-nested" => "bitsandbytes NF4 with nested absmax",
         "fp4" => "bitsandbytes FP4",
         "fp4-nested" => "bitsandbytes FP4 with nested absmax",
-        "q4_0" or "q4_1" or "iq4_nl" or "q4_k" => "GGUF " + format.ToUpperInvariant(),
+        "q4_0" or "q4_1" or "iq4_nl" or "q4_k" or "q5_0" or "q5_1" or "q8_0" or "q2_k" or "q3_k" or "q5_k" or "q6_k"
+            or "iq4_xs" => "GGUF " + format.ToUpperInvariant(),
         "int4" => "compressed-tensors pack-quantized",
         "mxfp4" => "OCP MXFP4",
         "nvfp4" => "NVFP4",

@@ -2,8 +2,8 @@
 //
 //   W[n, k] = value(code) * scale(n, group of k) - offset(n, group of k)
 //
-// with a few kinds of values, scales and offsets (Codec). Adding a format is one source file and one line in
-// format_list.cpp.
+// with a few kinds of values, scales and offsets (Codec), or is raw (formats/raw.h). Adding a format is one source file
+// and one line in format_list.cpp.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "formats/nibbles.h"
+#include "formats/raw.h"
 #include "formats/storage.h"
 #include "lorakernels.h"
 
@@ -55,7 +56,9 @@ struct Codec {
     bool groups_straddle_rows = false;
     float tensor_scale = 1;  // e4m3 only
     bool tensor_scale_divides = false;
+    RawKind raw_kind = RawKind::none;  // of raw weights, which have nothing of the above but group_size
 
+    constexpr bool is_raw() const { return raw_kind != RawKind::none; }
     // A unit is what is stored of scale and minimum or zero for some groups of a row: one group, or a k_quant's eight.
     constexpr int64_t groups_of_unit() const { return scale_kind == ScaleKind::k_quant ? 8 : 1; }
     constexpr int64_t unit_size() const { return group_size * groups_of_unit(); }
@@ -121,7 +124,7 @@ struct Format {
     void (*check_contents)(const lk_weight_tensors& tensors) = nullptr;
     Codec (*codec)(const lk_weight_tensors& tensors) = nullptr;
 
-    // Where codes, zero points and units lie.
+    // Where codes, zero points and units lie; nowhere in raw weights.
     Storage (*storage)(const lk_weight_tensors& tensors) = nullptr;
 };
 

@@ -19,7 +19,18 @@
     FORMAT(kHqq)           \
     FORMAT(kOnnx)          \
     FORMAT(kGgufMxfp4)     \
-    FORMAT(kGgufNvfp4)
+    FORMAT(kGgufNvfp4)     \
+    FORMAT(kF32)           \
+    FORMAT(kF16)           \
+    FORMAT(kBf16)          \
+    FORMAT(kGgufQ5_0)      \
+    FORMAT(kGgufQ5_1)      \
+    FORMAT(kGgufQ8_0)      \
+    FORMAT(kGgufQ2_K)      \
+    FORMAT(kGgufQ3_K)      \
+    FORMAT(kGgufQ5_K)      \
+    FORMAT(kGgufQ6_K)      \
+    FORMAT(kGgufIq4Xs)
 
 namespace lk {
 

@@ -80,8 +80,21 @@ inline int zero_point_of(const lk_weight& weight, int64_t panel, int64_t group, 
     return (column % 2 == 0 ? pair & 15 : pair >> 4) + weight.codec.zero_bias;
 }
 
+// One weight of a raw one.
+inline float raw_weight_at(const lk_weight& weight, int64_t n, int64_t k) {
+    float result = 0;
+    with_raw_kind(weight.codec.raw_kind, [&]<RawKind Kind>() {
+        const RawPlace place = raw_place<Kind>(n, k, weight.layout.in_features);
+        const uint8_t* block = weight.codes() + place.offset;
+        const RawFactors factors = raw_factors<Kind>(block, place.first);
+        result = raw_value<Kind>(block, place.first, 0) * factors.scale + factors.addend;
+    });
+    return result;
+}
+
 // One weight, exactly dequantized. For the reference path; k counts in packed order.
 inline float weight_at(const lk_weight& weight, int64_t n, int64_t k) {
+    if (weight.codec.is_raw()) return raw_weight_at(weight, n, k);
     const PanelLayout& layout = weight.layout;
     const Codec& codec = weight.codec;
     const int64_t panel = n / PanelLayout::kColumns;

@@ -142,6 +142,10 @@ void copy(void* destination, const void* source, int64_t bytes) {
 
 void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
     describe(tensors, weight);
+    if (weight.codec.is_raw()) {
+        allocate(allocator, {.codes = tensors.codes.size}, weight);
+        return copy(weight.codes(), tensors.codes.data, tensors.codes.size);
+    }
     const PanelLayout& layout = weight.layout;
     allocate(allocator,
              {.codes = layout.codes_bytes(),
@@ -165,6 +169,7 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
 }
 
 void unpack(const lk_weight& weight, const lk_weight_tensors& out) {
+    if (weight.codec.is_raw()) return copy(out.codes.data, weight.codes(), out.codes.size);
     const PanelLayout& layout = weight.layout;
     const PackedArrays packed = weight.arrays();
     // Rows that share a byte are written one after the other.

@@ -62,6 +62,17 @@ public sealed class StatusTests
             (WeightFormat.OnnxMatMulNBits, lk_format.LK_FORMAT_ONNX_NBITS),
             (WeightFormat.GgufMxfp4, lk_format.LK_FORMAT_GGUF_MXFP4),
             (WeightFormat.GgufNvfp4, lk_format.LK_FORMAT_GGUF_NVFP4),
+            (WeightFormat.Float32, lk_format.LK_FORMAT_F32),
+            (WeightFormat.Float16, lk_format.LK_FORMAT_F16),
+            (WeightFormat.BFloat16, lk_format.LK_FORMAT_BF16),
+            (WeightFormat.GgufQ5_0, lk_format.LK_FORMAT_GGUF_Q5_0),
+            (WeightFormat.GgufQ5_1, lk_format.LK_FORMAT_GGUF_Q5_1),
+            (WeightFormat.GgufQ8_0, lk_format.LK_FORMAT_GGUF_Q8_0),
+            (WeightFormat.GgufQ2_K, lk_format.LK_FORMAT_GGUF_Q2_K),
+            (WeightFormat.GgufQ3_K, lk_format.LK_FORMAT_GGUF_Q3_K),
+            (WeightFormat.GgufQ5_K, lk_format.LK_FORMAT_GGUF_Q5_K),
+            (WeightFormat.GgufQ6_K, lk_format.LK_FORMAT_GGUF_Q6_K),
+            (WeightFormat.GgufIq4Xs, lk_format.LK_FORMAT_GGUF_IQ4_XS),
         ];
         Assert.That(formats.Select(pair => (int)pair.Item1), Is.EqualTo(formats.Select(pair => (int)pair.Item2)));
         Assert.That(Enum.GetValues<WeightFormat>(), Has.Length.EqualTo(Enum.GetValues<lk_format>().Length));

@@ -138,8 +138,8 @@ public sealed class CheckpointTests : FolderTests
     {
         byte[] bytes = new GgufBytes().Header(3, 1).Key("general.source.huggingface.repository", 8).Text("org/model")
             .Tensor("blk.0.attn_q.weight", 2, 0, 64, 3).Tensor("blk.0.attn_norm.weight", 0, 128, 2)
-            .Tensor("blk.0.ffn.weight", 13, 160, 256, 1)
-            .Pad().Raw(SafetensorsBytes.Data(108)).Pad().Raw(SafetensorsBytes.Data(32)).Raw(SafetensorsBytes.Data(176))
+            .Tensor("blk.0.ffn.weight", 15, 160, 256, 1)
+            .Pad().Raw(SafetensorsBytes.Data(108)).Pad().Raw(SafetensorsBytes.Data(32)).Raw(SafetensorsBytes.Data(292))
             .ToArray();
         string path = Folder.Write("model.gguf", bytes);
         foreach (string given in (string[])[path, Folder.Path])
@@ -153,11 +153,11 @@ public sealed class CheckpointTests : FolderTests
                 Assert.That(checkpoint.Weights.Single(), Is.EqualTo(
                     new WeightInfo("blk.0.attn_q", WeightFormat.GgufQ4_0, 3, 64, 32, false, 108)));
                 Assert.That(checkpoint.Tensors.Select(t => t.Type),
-                    Is.EqualTo((TensorType[])[TensorType.F32, TensorType.Q5_K]));
+                    Is.EqualTo((TensorType[])[TensorType.F32, TensorType.Q8_K]));
                 Assert.That(weight.Codes.ToArray(), Is.EqualTo(SafetensorsBytes.Data(108)));
                 Assert.That((weight.OutFeatures, weight.InFeatures, weight.GroupSize), Is.EqualTo((3, 64, 32)));
             });
-            Refusals.Expect(() => checkpoint.ReadWeight("blk.0.ffn"), path, "blk.0.ffn", "Q5_K [1, 256]");
+            Refusals.Expect(() => checkpoint.ReadWeight("blk.0.ffn"), path, "blk.0.ffn", "Q8_K [1, 256]");
         }
     }
 

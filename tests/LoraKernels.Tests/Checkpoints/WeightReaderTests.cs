@@ -158,14 +158,20 @@ public sealed class WeightReaderTests : FolderTests
     [TestCase(2u, 18, 32, WeightFormat.GgufQ4_0, 32), TestCase(3u, 20, 32, WeightFormat.GgufQ4_1, 32)]
     [TestCase(12u, 144, 256, WeightFormat.GgufQ4_K, 32), TestCase(20u, 18, 32, WeightFormat.GgufIq4Nl, 32)]
     [TestCase(39u, 17, 32, WeightFormat.GgufMxfp4, 32), TestCase(40u, 36, 64, WeightFormat.GgufNvfp4, 16)]
+    [TestCase(0u, 4, 1, WeightFormat.Float32, 1), TestCase(1u, 2, 1, WeightFormat.Float16, 1)]
+    [TestCase(30u, 2, 1, WeightFormat.BFloat16, 1), TestCase(6u, 22, 32, WeightFormat.GgufQ5_0, 32)]
+    [TestCase(7u, 24, 32, WeightFormat.GgufQ5_1, 32), TestCase(8u, 34, 32, WeightFormat.GgufQ8_0, 32)]
+    [TestCase(10u, 84, 256, WeightFormat.GgufQ2_K, 16), TestCase(11u, 110, 256, WeightFormat.GgufQ3_K, 16)]
+    [TestCase(13u, 176, 256, WeightFormat.GgufQ5_K, 32), TestCase(14u, 210, 256, WeightFormat.GgufQ6_K, 16)]
+    [TestCase(23u, 136, 256, WeightFormat.GgufIq4Xs, 32)]
     public void ReadsGguf(uint type, int bytes, int weights, WeightFormat format, int groupSize)
     {
         byte[] data = SafetensorsBytes.Data(3 * bytes);
         string path = Folder.Write("m.gguf", new GgufBytes().Header(3, 0)
             .Tensor("blk.0.attn_q.weight", type, 0, (ulong)weights, 3)
-            .Tensor("blk.0.attn_q.scale", 0, 512, 1)
-            .Tensor("blk.0.ffn_up_exps.weight", type, 544, (ulong)weights, 1, 3)
-            .Pad().Raw(data).Raw(new byte[512 - data.Length]).Raw(BitConverter.GetBytes(0.25f)).Pad().Raw(data).ToArray());
+            .Tensor("blk.0.attn_q.scale", 0, 1024, 1)
+            .Tensor("blk.0.ffn_up_exps.weight", type, 1056, (ulong)weights, 1, 3)
+            .Pad().Raw(data).Raw(new byte[1024 - data.Length]).Raw(BitConverter.GetBytes(0.25f)).Pad().Raw(data).ToArray());
         using var checkpoint = Checkpoint.Open(path);
         Assert.Multiple(() =>
         {

@@ -76,6 +76,14 @@ TEST_P(Paths, AgreeWithReferenceInInt8) {
     }
 }
 
+INSTANTIATE_TEST_SUITE_P(Raw, Paths,
+                         testing::Values(Case{3, f32_sizes(37, 33)}, Case{2, f16_sizes(70, 300)},
+                                         Case{5, bf16_sizes(33, 129)}, Case{1, q8_0_sizes(64, 4096)},
+                                         Case{3, q5_0_sizes(37, 96)}, Case{9, q5_1_sizes(33, 160)},
+                                         Case{3, q2_k_sizes(37, 768)}, Case{3, q3_k_sizes(37, 768)},
+                                         Case{3, q5_k_sizes(37, 768)}, Case{300, q6_k_sizes(37, 768)},
+                                         Case{3, iq4_xs_sizes(37, 768)}));
+
 INSTANTIATE_TEST_SUITE_P(BitsAndBytes, Paths,
                          testing::Values(Case{1, nf4_sizes(1, 1, 32, 0)}, Case{2, nf4_sizes(33, 7, 64, 0)},
                                          Case{3, nf4_sizes(40, 100, 64, 256)}, Case{3, nf4_sizes(40, 128, 32, 5)},

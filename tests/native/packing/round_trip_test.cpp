@@ -96,6 +96,12 @@ INSTANTIATE_TEST_SUITE_P(Float4, RoundTrip,
                                          mxfp4_sizes(3, 0), nvfp4_sizes(37, 112, false), nvfp4_sizes(1, 16, true),
                                          nvfp4_sizes(3, 0, true)));
 
+INSTANTIATE_TEST_SUITE_P(Raw, RoundTrip,
+                         testing::Values(f32_sizes(37, 33), f16_sizes(3, 7), bf16_sizes(1, 1), f32_sizes(0, 64),
+                                         q5_0_sizes(37, 96), q5_1_sizes(37, 96), q8_0_sizes(33, 64), q8_0_sizes(3, 0),
+                                         q2_k_sizes(37, 512), q3_k_sizes(37, 512), q5_k_sizes(37, 512),
+                                         q6_k_sizes(37, 512), iq4_xs_sizes(37, 512)));
+
 // The documented address of a code, computed without the layout's own functions.
 TEST(PanelLayout, FollowsItsDescription) {
     constexpr int64_t n = 40, k = 24;  // a whole panel and one of 8 columns

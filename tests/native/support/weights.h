@@ -85,6 +85,47 @@ inline lk_weight_tensors q4_k_sizes(int64_t n, int64_t k) {
     return gguf_sizes(LK_FORMAT_GGUF_Q4_K, n, k, 256, 144);
 }
 
+// A raw format, with `bytes` for `block` weights.
+inline lk_weight_tensors raw_sizes(lk_format format, int64_t n, int64_t k, int64_t block, int64_t bytes,
+                                   int64_t group) {
+    lk_weight_tensors t = gguf_sizes(format, n, k, block, bytes);
+    t.group_size = group;
+    return t;
+}
+inline lk_weight_tensors f32_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_F32, n, k, 1, 4, 1);
+}
+inline lk_weight_tensors f16_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_F16, n, k, 1, 2, 1);
+}
+inline lk_weight_tensors bf16_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_BF16, n, k, 1, 2, 1);
+}
+inline lk_weight_tensors q5_0_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_Q5_0, n, k, 32, 22, 32);
+}
+inline lk_weight_tensors q5_1_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_Q5_1, n, k, 32, 24, 32);
+}
+inline lk_weight_tensors q8_0_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_Q8_0, n, k, 32, 34, 32);
+}
+inline lk_weight_tensors q2_k_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_Q2_K, n, k, 256, 84, 16);
+}
+inline lk_weight_tensors q3_k_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_Q3_K, n, k, 256, 110, 16);
+}
+inline lk_weight_tensors q5_k_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_Q5_K, n, k, 256, 176, 32);
+}
+inline lk_weight_tensors q6_k_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_Q6_K, n, k, 256, 210, 16);
+}
+inline lk_weight_tensors iq4_xs_sizes(int64_t n, int64_t k) {
+    return raw_sizes(LK_FORMAT_GGUF_IQ4_XS, n, k, 256, 136, 32);
+}
+
 struct Int4Options {
     lk_dtype scale_dtype = LK_DTYPE_F16;
     bool zero_points = false;
@@ -181,6 +222,31 @@ class Filler {
             case LK_FORMAT_GGUF_Q4_K:
                 halves(&lk_weight_tensors::codes, 0, 144);
                 return halves(&lk_weight_tensors::codes, 2, 144);
+            case LK_FORMAT_GGUF_Q2_K:
+                halves(&lk_weight_tensors::codes, 80, 84);
+                return halves(&lk_weight_tensors::codes, 82, 84);
+            case LK_FORMAT_GGUF_Q3_K:
+                return halves(&lk_weight_tensors::codes, 108, 110);
+            case LK_FORMAT_GGUF_Q5_0:
+                return halves(&lk_weight_tensors::codes, 0, 22);
+            case LK_FORMAT_GGUF_Q5_1:
+                halves(&lk_weight_tensors::codes, 0, 24);
+                return halves(&lk_weight_tensors::codes, 2, 24);
+            case LK_FORMAT_GGUF_Q5_K:
+                halves(&lk_weight_tensors::codes, 0, 176);
+                return halves(&lk_weight_tensors::codes, 2, 176);
+            case LK_FORMAT_GGUF_Q6_K:
+                return halves(&lk_weight_tensors::codes, 208, 210);
+            case LK_FORMAT_GGUF_Q8_0:
+                return halves(&lk_weight_tensors::codes, 0, 34);
+            case LK_FORMAT_GGUF_IQ4_XS:
+                return halves(&lk_weight_tensors::codes, 0, 136);
+            case LK_FORMAT_F32:
+                return floats(&lk_weight_tensors::codes);
+            case LK_FORMAT_F16:
+                return halves(&lk_weight_tensors::codes, 0, 2);
+            case LK_FORMAT_BF16:
+                return brain_halves(&lk_weight_tensors::codes);
             case LK_FORMAT_GGUF_MXFP4:
                 return bytes_between(&lk_weight_tensors::codes, 0, 17, 1, 120, 134);
             case LK_FORMAT_GGUF_NVFP4:
@@ -213,6 +279,14 @@ class Filler {
             out[i + 1] = static_cast<unsigned char>(0x3c | (out[i + 1] & 3));
         }
     }
+    // bf16 from 1 to 2.
+    void brain_halves(lk_bytes lk_weight_tensors::*buffer) {
+        std::vector<unsigned char>& out = part(buffer);
+        for (size_t i = 0; i + 1 < out.size(); i += 2) {
+            out[i] |= 0x80;
+            out[i + 1] = 0x3f;
+        }
+    }
     void floats(lk_bytes lk_weight_tensors::*buffer) {
         std::uniform_real_distribution<float> uniform(0.5f, 2.0f);
         std::vector<unsigned char>& out = part(buffer);
@@ -241,7 +315,6 @@ class Filler {
 
     // Numbers of the type of scales; and the group index.
     void fill_integers(lk_bytes lk_weight_tensors::*numbers) {
-        std::vector<unsigned char>& out = part(numbers);
         switch (tensors_.view.scale_dtype) {
             case LK_DTYPE_F32:
                 floats(numbers);
@@ -250,10 +323,7 @@ class Filler {
                 halves(numbers, 0, 2);
                 break;
             case LK_DTYPE_BF16:
-                for (size_t i = 0; i + 1 < out.size(); i += 2) {
-                    out[i] |= 0x80;
-                    out[i + 1] = 0x3f;
-                }
+                brain_halves(numbers);
                 break;
         }
         // The groups' numbers, shuffled.

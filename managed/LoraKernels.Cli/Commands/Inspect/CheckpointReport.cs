@@ -7,7 +7,7 @@ namespace LoraKernels.Cli.Commands.Inspect;
 /// <summary>What <c>inspect --json</c> prints for a checkpoint.</summary>
 /// <param name="Kind">"checkpoint".</param>
 /// <param name="Container">"safetensors", "safetensors in 3 shards", "GGUF 3".</param>
-/// <param name="Weights">The 4-bit weights that can be loaded.</param>
+/// <param name="Weights">The weights that can be loaded.</param>
 /// <param name="OtherTensors">Tensors that are no part of those.</param>
 internal sealed record CheckpointReport(
     string Kind,
@@ -52,5 +52,5 @@ internal sealed record InspectedWeight(
 internal sealed record InspectedTensor(
     string Name, [property: JsonPropertyName("dtype")] string DType, IReadOnlyList<long> Shape, long Bytes);
 
-/// <param name="Parameters">Elements of all 4-bit weights.</param>
+/// <param name="Parameters">Elements of all weights.</param>
 internal sealed record InspectedTotals(int Weights, long Parameters, long WeightBytes, int OtherTensors, long OtherBytes);

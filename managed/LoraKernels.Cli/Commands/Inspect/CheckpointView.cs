@@ -16,7 +16,7 @@ internal static class CheckpointView
         Facts facts = new();
         facts.Add("Container", report.Container);
         facts.Add("Base model", report.BaseModel ?? "not named");
-        facts.Add("In 4 bits", totals.Weights == 0
+        facts.Add("Weights", totals.Weights == 0
             ? "no weight in a format that this version reads"
             : $"{Formats(report)}: {Units.Count(totals.Weights, "weight")}, {totals.Parameters:N0} parameters, {Units.Bytes(totals.WeightBytes)}, "
                 + $"{8.0 * totals.WeightBytes / totals.Parameters:F2} bits each");
@@ -28,7 +28,7 @@ internal static class CheckpointView
     {
         if (report.Weights.Count == 0)
             return;
-        Table table = Tables.Create("4-bit weight", "format", "out", "in", "group", "bytes");
+        Table table = Tables.Create("weight", "format", "out", "in", "group", "bytes");
         Tables.RightAlign(table, 2, 3, 4, 5);
         foreach (LayerGroup<InspectedWeight> group in LayerGroups.Of(
             report.Weights,

@@ -119,6 +119,24 @@ __global__ void __launch_bounds__(kWarps * 32)
     });
 }
 
+// Eight weights of a row a thread.
+template <class T>
+__global__ void __launch_bounds__(kWarps * 32)
+    dequantize_raw_kernel(const __grid_constant__ FragmentView weight, const __grid_constant__ lk_matrix y) {
+    const int64_t runs_of_row = divide_up(y.columns, 8);
+    for (int64_t run = int64_t(blockIdx.x) * (kWarps * 32) + threadIdx.x; run < runs_of_row * y.rows;
+         run += int64_t(gridDim.x) * (kWarps * 32)) {
+        const int64_t row = run / runs_of_row, k = run % runs_of_row * 8;
+        const int count = y.columns - k < 8 ? int(y.columns - k) : 8;
+        float values[8];
+        decode_raw(weight, row, k, count, values);
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            if (i < count) store_rounded(row_of<T>(y, row) + k + i, values[i]);
+        }
+    }
+}
+
 using Kernel = void (*)(FragmentView, lk_matrix);
 
 template <class T, Arrangement A, Scaling S, ScaleKind... Kinds>
@@ -160,6 +178,12 @@ bool runs_are_whole(const FragmentView& weight, const lk_matrix& y) {
 }  // namespace
 
 void dequantize(const Stream& stream, const FragmentView& weight, const lk_matrix& y) {
+    if (weight.codec.is_raw()) {
+        const int64_t runs = y.rows * divide_up(y.columns, 8);
+        const LaunchConfig config{
+            .grid = grid_size(divide_up(runs, kWarps * 32)), .block = kWarps * 32, .stream = stream.handle()};
+        return with_dtype(y.dtype, [&]<class T>(T*) { launch(dequantize_raw_kernel<T>, config, weight, y); });
+    }
     const int64_t items = weight.layout.panels() * divide_up(weight.layout.blocks(), kStripBlocks);
     const LaunchConfig config{
         .grid = grid_size(divide_up(items, kWarps)), .block = kWarps * 32, .stream = stream.handle()};

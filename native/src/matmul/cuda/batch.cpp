@@ -9,7 +9,7 @@ namespace lk::cuda {
 
 bool batch_multiplies(const FragmentView& weight) {
     const Codec& codec = weight.codec;
-    if (codec.groups_straddle_rows || codec.has_zero_units()) return false;
+    if (codec.groups_straddle_rows || codec.has_zero_units() || codec.is_raw()) return false;
     const bool whole_blocks = codec.group_size % FragmentLayout::kBlockDepth == 0 || weight.groups_per_row == 1;
     return whole_blocks || batch_codec(codec) == BatchCodec::e2m1_scaled;
 }

@@ -41,6 +41,7 @@ struct PlainArguments {
 enum class PlainWeights : uint8_t {
     any,
     across_rows,  // groups run across rows: most of what tensor-core kernels leave of 16-bit activations
+    raw,
 };
 
 template <int ColumnTiles>
@@ -73,7 +74,17 @@ __device__ __forceinline__ void stage_weights(const FragmentView& weight, int64_
     const uint32_t lane = lane_id();
     float4(&out)[kDepth][8] = shared.weights[threadIdx.x / 32];
     float decoded[4][8] = {};
-    if (panel < weight.layout.panels()) {
+    if constexpr (Weights == PlainWeights::raw) {
+        const int64_t k = int64_t(block) * kDepth + lane % 4 * 8;
+        const int64_t left = weight.layout.in_features - k;
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            const int64_t row = panel * FragmentLayout::kRows + lane / 4 + 8 * i;
+            if (row < weight.layout.out_features && left > 0) {
+                decode_raw(weight, row, k, left < 8 ? int(left) : 8, decoded[i]);
+            }
+        }
+    } else if (panel < weight.layout.panels()) {
         const uint4 codes = load_nc(reinterpret_cast<const uint4*>(weight.codes) +
                                     (panel * weight.layout.blocks() + block) * 32 + lane);
         const auto decode = [&]<Arrangement A, Scaling S>() {
@@ -271,6 +282,9 @@ void launch_plain_kernel(const Stream& stream, const PlainArguments& arguments, 
 
 template <class T, int ColumnTiles>
 void launch_plain(const Stream& stream, const PlainArguments& arguments, int64_t tiles, bool programmatic) {
+    if (arguments.matmul.weight.codec.is_raw()) {
+        return launch_plain_kernel<T, ColumnTiles, PlainWeights::raw>(stream, arguments, tiles, programmatic);
+    }
     if constexpr (sizeof(T) != sizeof(float)) {
         if (arguments.matmul.weight.codec.groups_straddle_rows) {
             return launch_plain_kernel<T, ColumnTiles, PlainWeights::across_rows>(stream, arguments, tiles,

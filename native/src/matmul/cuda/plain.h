@@ -1,5 +1,5 @@
-// y = x * W^T without tensor cores, in fp32 throughout: for fp32 activations, and for weights whose groups straddle
-// rows.
+// y = x * W^T without tensor cores, in fp32 throughout: for fp32 activations, for weights whose groups straddle rows,
+// and for raw weights.
 #pragma once
 
 #include "matmul/cuda/arguments.h"

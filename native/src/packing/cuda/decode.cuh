@@ -315,8 +315,29 @@ __device__ __forceinline__ void with_arrangement(const FragmentView& weight, F&&
     f.template operator()<Arrangement::e2m1, Scaling::of_row>();
 }
 
+// Up to eight weights of a raw one's row, from a multiple of eight on.
+__device__ __forceinline__ void decode_raw(const FragmentView& weight, int64_t row, int64_t k, int count,
+                                           float (&out)[8]) {
+    with_raw_kind(weight.codec.raw_kind, [&]<RawKind Kind>() {
+        const RawPlace place = raw_place<Kind>(row, k, weight.layout.in_features);
+        const uint8_t* const block = reinterpret_cast<const uint8_t*>(weight.codes) + place.offset;
+        const RawFactors factors = raw_factors<Kind>(block, place.first);
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+            if (i < count) {
+                out[i] = add_rn(mul_rn(raw_value<Kind>(block, place.first, i), factors.scale), factors.addend);
+            }
+        }
+    });
+}
+
 // One weight, k counted in packed order.
 __device__ __forceinline__ float weight_at(const FragmentView& weight, int64_t row, int64_t k) {
+    if (weight.codec.is_raw()) {
+        float run[8];
+        decode_raw(weight, row, k, 1, run);
+        return run[0];
+    }
     const FragmentLayout& layout = weight.layout;
     const CodePlace place = layout.place(row, k);
     const uint32_t code = code_at(arrangement_of(weight.codec.value_kind), weight.codes[place.word], place.slot);

@@ -43,7 +43,7 @@ struct FragmentView {
           groups_per_record(uint32_t(layout.groups_per_record())),
           group_shift(shift_of(uint64_t(weight.codec.group_size))) {}
 
-    const uint32_t* codes;  // 16-byte words of the lanes: layout.place()
+    const uint32_t* codes;  // 16-byte words of the lanes: layout.place(); of raw weights the checkpoint's bytes
     // Units of codec.unit_bytes(), by layout.scale_index(). A unit is a scale; a scale and a minimum, both f16; or a
     // k_quant's 16 bytes. Rows that are not there have units of zeros.
     const uint8_t* scales;

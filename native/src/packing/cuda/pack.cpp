@@ -84,6 +84,11 @@ int64_t bytes_of(const std::vector<int32_t>& values) {
 void pack(const Stream& stream, Uploader& uploader, const lk_allocator& allocator, const lk_weight_tensors& tensors,
           lk_weight& weight) {
     describe(tensors, weight);
+    if (weight.codec.is_raw()) {
+        allocate(allocator, {.codes = tensors.codes.size}, weight);
+        uploader.upload(stream, weight.codes(), tensors.codes.data, tensors.codes.size);
+        return stream.synchronize();
+    }
     const FragmentLayout layout = fragment_layout(tensors, weight.codec);
     if (layout.scale_count() > UINT32_MAX) {
         fail(LK_UNSUPPORTED, "tensors: %lld groups; on a GPU a weight has less than 2^32",
@@ -113,6 +118,10 @@ void pack(const Stream& stream, Uploader& uploader, const lk_allocator& allocato
 
 void unpack(const Stream& stream, Uploader& uploader, const lk_allocator& allocator, const lk_weight& weight,
             const lk_weight_tensors& out) {
+    if (weight.codec.is_raw()) {
+        download(stream, out.codes.data, weight.codes(), out.codes.size);
+        return stream.synchronize();
+    }
     const RawMemory raw(allocator, weight);
     std::vector<int32_t> order, position;
     if (!weight.in_order) {

@@ -97,6 +97,9 @@ INSTANTIATE_TEST_SUITE_P(
                               LK_DTYPE_F32, 10, kManySliced},
                     PlainCase{"int4 rows", int4_sizes(33, 100, 100), LK_DTYPE_F32, 2, kFew},
                     PlainCase{"MXFP4", mxfp4_sizes(34, 160), LK_DTYPE_F32, 8, kFew},
+                    PlainCase{"raw F16", f16_sizes(35, 99), LK_DTYPE_F16, 3, kFew},
+                    PlainCase{"raw Q8_0", q8_0_sizes(130, 416), LK_DTYPE_BF16, 8, kFewSliced},
+                    PlainCase{"raw Q6_K", q6_k_sizes(34, 512), LK_DTYPE_F32, 65, kMany},
                     PlainCase{"NVFP4", nvfp4_sizes(65, 144, true), LK_DTYPE_F32, 17, kMany}),
     [](const auto& info) {
         std::string name = info.param.name + std::to_string(info.index);
