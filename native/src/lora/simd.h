@@ -1,22 +1,11 @@
 // Shrink and expand of a rank tile on the vector paths.
 #pragma once
 
-#include "core/dtype.h"
+#include "linear/simd/numbers.h"
 #include "lora/descriptor.h"
-#include "platform/cpu/simd.h"
 
 namespace lk::cpu {
 namespace {
-
-inline Floats load_factors(const float* p) {
-    return load(p);
-}
-inline Floats load_factors(const Half* p) {
-    return load_halves(&p->bits);
-}
-inline Floats load_factors(const BFloat16* p) {
-    return load_bfloats(&p->bits);
-}
 
 // Sums of this many k are added to their totals.
 constexpr int64_t kShrinkDepth = 128 * kLanes;
@@ -36,7 +25,7 @@ inline void shrink_entries(const T* tile, int64_t in_features, const float* cons
             Floats x[Entries];
             for (int e = 0; e < Entries; ++e) x[e] = load(x_rows[e] + k);
             for (int r = 0; r < kRankTile; ++r) {
-                const Floats a = load_factors(tile + r * in_features + k);
+                const Floats a = load_numbers(tile + r * in_features + k);
                 for (int e = 0; e < Entries; ++e) sums[e][r] = multiply_add(a, x[e], sums[e][r]);
             }
         }
@@ -82,7 +71,7 @@ inline void expand_columns(const T* rows, int64_t out_features, const float* val
     for (; c + kLanes <= columns; c += kLanes) {
         Floats total = load(sums + c);
         for (int64_t r = 0; r < ranks; ++r) {
-            total = multiply_add(load_factors(rows + r * out_features + c), splat(values[r]), total);
+            total = multiply_add(load_numbers(rows + r * out_features + c), splat(values[r]), total);
         }
         store(sums + c, total);
     }

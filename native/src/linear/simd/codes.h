@@ -27,7 +27,7 @@ struct PackedWords {
         const int64_t column = pass * kPassColumns;
         words = weight.codes() + weight.layout.word_offset(panel, first_step, column < columns ? column : 0);
         stride = columns * 4;
-        for (int v = 0; v < kVectors; ++v) lanes[v] = first_lanes(columns - column - v * kLanes);
+        LK_UNROLL for (int v = 0; v < kVectors; ++v) lanes[v] = first_lanes(columns - column - v * kLanes);
     }
     Ints at(int64_t step, int v) const {
         const uint8_t* const place = words + step * stride + v * kLanes * 4;
@@ -71,7 +71,7 @@ struct DecodedFloats {
 inline void decode_floats(const PackedFloats& packed, int64_t steps, float* out) {
     for (int64_t s = 0; s < steps; ++s, out += PanelLayout::kStepDepth * kPassColumns) {
         const PackedFloats::Step step = packed.step(s);
-        for (int v = 0; v < kVectors; ++v) {
+        LK_UNROLL for (int v = 0; v < kVectors; ++v) {
             float* const column = out + v * kLanes;
             store(column + 0 * kPassColumns, step.value<0, 0>(v));
             store(column + 1 * kPassColumns, step.value<0, 1>(v));
@@ -87,21 +87,25 @@ inline void decode_floats(const PackedFloats& packed, int64_t steps, float* out)
 
 #if defined(__AVX512VNNI__)
 
-// Unsigned bytes of a step: four k of each column.
+// Unsigned bytes of a step: four k of each column. Where codes are the values, those of the high half can be left where
+// they are, 16 times as large: that spares the shift.
 template <bool IsCodes>
 struct PackedBytes {
+    static constexpr bool kCanStay = IsCodes;
     PackedWords words;
-    Ints mask;
+    Ints mask, high_mask;
     Ints table;
 
     PackedBytes(const PackedWords& from, const IntegerTable& values)
-        : words(from), mask(splat_bytes(15)), table(byte_table(values.bytes)) {}
+        : words(from), mask(splat_bytes(15)), high_mask(splat_bytes(0xf0)), table(byte_table(values.bytes)) {}
 
+    template <bool Stay>
     void step(int64_t s, Ints low[kVectors], Ints high[kVectors]) const {
-        for (int v = 0; v < kVectors; ++v) {
+        static_assert(IsCodes || !Stay);
+        LK_UNROLL for (int v = 0; v < kVectors; ++v) {
             const Ints word = words.at(s, v);
             low[v] = bit_and(word, mask);
-            high[v] = bit_and(shift_right<4>(word), mask);
+            high[v] = Stay ? bit_and(word, high_mask) : bit_and(shift_right<4>(word), mask);
             if (IsCodes) continue;
             low[v] = look_up(table, low[v]);
             high[v] = look_up(table, high[v]);
@@ -111,11 +115,13 @@ struct PackedBytes {
 
 // Decoded: [step][half][column].
 struct DecodedBytes {
+    static constexpr bool kCanStay = false;
     const uint8_t* bytes;
 
+    template <bool Stay>
     void step(int64_t s, Ints low[kVectors], Ints high[kVectors]) const {
         const uint8_t* const source = bytes + s * kPassColumns * PanelLayout::kStepDepth;
-        for (int v = 0; v < kVectors; ++v) {
+        LK_UNROLL for (int v = 0; v < kVectors; ++v) {
             low[v] = load_bits(source + v * kLanes * 4);
             high[v] = load_bits(source + (kVectors + v) * kLanes * 4);
         }
@@ -126,8 +132,8 @@ template <bool IsCodes>
 inline void decode_bytes(const PackedBytes<IsCodes>& packed, int64_t steps, uint8_t* out) {
     for (int64_t s = 0; s < steps; ++s, out += kPassColumns * PanelLayout::kStepDepth) {
         Ints low[kVectors], high[kVectors];
-        packed.step(s, low, high);
-        for (int v = 0; v < kVectors; ++v) {
+        packed.template step<false>(s, low, high);
+        LK_UNROLL for (int v = 0; v < kVectors; ++v) {
             store_bits(out + v * kLanes * 4, low[v]);
             store_bits(out + (kVectors + v) * kLanes * 4, high[v]);
         }

@@ -89,41 +89,82 @@ inline Floats combine(const Ints (&digits)[Digits][kVectors], int v) {
     }
 }
 
+template <int Rows, int Digits>
+using DigitSums = Ints[Rows][Digits][kVectors];
+
+// Half of a step: four k.
+template <int Rows, int Digits>
+[[gnu::always_inline]] inline void dot_half(const Ints (&bytes)[kVectors], const int32_t* words,
+                                            DigitSums<Rows, Digits>& sums) {
+    LK_UNROLL for (int r = 0; r < Rows; ++r) {
+        LK_UNROLL for (int d = 0; d < Digits; ++d) {
+            const Ints x = splat(words[r * Digits + d]);
+            LK_UNROLL for (int v = 0; v < kVectors; ++v) dot(sums[r][d][v], bytes[v], x);
+        }
+    }
+}
+
+// `steps` steps from `step` on. Few rows have registers for two sums of each result: their chains are shorter, and high
+// codes may stay where they are.
 template <int Rows, int Digits, class Codes>
-void multiply_digits(const Codes& codes, const ChunkSpans& spans, const uint8_t* prepared, float* totals) {
+[[gnu::always_inline]] inline void dot_steps(const Codes& codes, int64_t step, int64_t steps, const int32_t* words,
+                                             DigitSums<Rows, Digits>& sums) {
+    constexpr bool kStay = Codes::kCanStay && Rows * Digits <= 6;
+    const int64_t end = step + steps;
+    if constexpr (!kStay) {
+        for (; step < end; ++step, words += 2 * Rows * Digits) {
+            Ints low[kVectors], high[kVectors];
+            codes.template step<false>(step, low, high);
+            dot_half<Rows, Digits>(low, words, sums);
+            dot_half<Rows, Digits>(high, words + Rows * Digits, sums);
+        }
+    } else {
+        DigitSums<Rows, Digits> high_sums;
+        LK_UNROLL for (int r = 0; r < Rows; ++r) {
+            LK_UNROLL for (int d = 0; d < Digits; ++d) {
+                LK_UNROLL for (int v = 0; v < kVectors; ++v) high_sums[r][d][v] = zero_ints();
+            }
+        }
+        for (; step < end; ++step, words += 2 * Rows * Digits) {
+            Ints low[kVectors], high[kVectors];
+            codes.template step<true>(step, low, high);
+            dot_half<Rows, Digits>(low, words, sums);
+            dot_half<Rows, Digits>(high, words + Rows * Digits, high_sums);
+        }
+        LK_UNROLL for (int r = 0; r < Rows; ++r) {
+            LK_UNROLL for (int d = 0; d < Digits; ++d) {
+                LK_UNROLL for (int v = 0; v < kVectors; ++v) {
+                    sums[r][d][v] = add(sums[r][d][v], shift_right_signed<4>(high_sums[r][d][v]));
+                }
+            }
+        }
+    }
+}
+
+template <int Rows, int Digits, class Codes>
+[[gnu::noinline]] void multiply_digits(const Codes& from, const ChunkSpans& spans, const uint8_t* prepared,
+                                       float* totals) {
+    const Codes codes = from;
     int64_t step = 0;
     for (int64_t s = 0; s < spans.chunk.count; ++s) {
         const auto* const x_scales = reinterpret_cast<const float*>(prepared);
         const float* const x_sums = x_scales + Rows;
         const auto* const starts = reinterpret_cast<const int32_t*>(x_sums + Rows);
-        const int32_t* words = starts + Rows * Digits;
-        Ints sums[Rows][Digits][kVectors];
-        for (int r = 0; r < Rows; ++r) {
-            for (int d = 0; d < Digits; ++d) {
-                for (int v = 0; v < kVectors; ++v) sums[r][d][v] = splat(starts[r * Digits + d]);
+        const int32_t* const words = starts + Rows * Digits;
+        DigitSums<Rows, Digits> sums;
+        LK_UNROLL for (int r = 0; r < Rows; ++r) {
+            LK_UNROLL for (int d = 0; d < Digits; ++d) {
+                LK_UNROLL for (int v = 0; v < kVectors; ++v) sums[r][d][v] = splat(starts[r * Digits + d]);
             }
         }
-        for (const int64_t end = step + spans.chunk.spans[s].steps(); step < end; ++step, words += 2 * Rows * Digits) {
-            Ints low[kVectors], high[kVectors];
-            codes.step(step, low, high);
-            for (int r = 0; r < Rows; ++r) {
-                for (int d = 0; d < Digits; ++d) {
-                    const Ints x = splat(words[r * Digits + d]);
-                    for (int v = 0; v < kVectors; ++v) dot(sums[r][d][v], low[v], x);
-                }
-            }
-            for (int r = 0; r < Rows; ++r) {
-                for (int d = 0; d < Digits; ++d) {
-                    const Ints x = splat(words[(Rows + r) * Digits + d]);
-                    for (int v = 0; v < kVectors; ++v) dot(sums[r][d][v], high[v], x);
-                }
-            }
-        }
-        prepared = reinterpret_cast<const uint8_t*>(words);
+        const int64_t steps = spans.chunk.spans[s].steps();
+        dot_steps<Rows, Digits>(codes, step, steps, words, sums);
+        step += steps;
+        prepared = reinterpret_cast<const uint8_t*>(words + 2 * steps * Rows * Digits);
         Floats products[Rows][kVectors];
-        for (int r = 0; r < Rows; ++r) {
+        LK_UNROLL for (int r = 0; r < Rows; ++r) {
             const Floats scale = splat(x_scales[r]);
-            for (int v = 0; v < kVectors; ++v) products[r][v] = multiply(combine<Digits>(sums[r], v), scale);
+            LK_UNROLL for (int v = 0; v < kVectors; ++v) products[r][v] = multiply(combine<Digits>(sums[r], v), scale);
         }
         add_span<Rows>(spans, s, products, x_sums, totals);
     }

@@ -169,14 +169,14 @@ inline void add_product(const lk_weight& weight, lk_compute compute, int64_t pan
     const int64_t passes = divide_up(weight.layout.columns(panel), kPassColumns);
     const bool has_addends = weight.codec.offset_kind != OffsetKind::none;
     const int64_t depth = rows <= blocks.largest ? kLongChunkDepth : kChunkDepth;
-    SpanScales scales;
+    const PanelUnits units(weight, panel);
+    SpanScales buffer;
     for (SpanCursor cursor(weight); !cursor.at_end();) {
         const Chunk chunk(cursor, depth);
-        read_spans(weight, chunk, panel, scales);
+        const ReadScales read = read_spans(units, chunk, buffer);
         for (int64_t pass = 0; pass < passes; ++pass) {
             const int64_t column = pass * kPassColumns;
-            const ChunkSpans spans{chunk, scales.scales[0] + column,
-                                   has_addends ? scales.addends[0] + column : nullptr};
+            const ChunkSpans spans{chunk, read.scales + column, has_addends ? read.addends + column : nullptr};
             multiply_pass(digits, PackedWords(weight, panel, pass, chunk.spans[0].first_step()), table, values, blocks,
                           spans, totals, column);
         }

@@ -1,18 +1,18 @@
 // The scales of some spans of a panel, and what is added behind them, as fp32 for each column: the one place where the
-// vector paths know how scales are stored. Loops run over columns, without branches, for the compiler to vectorise.
+// vector paths know how scales are stored.
 #pragma once
 
 #include "linear/simd/integer_table.h"
+#include "linear/simd/numbers.h"
 #include "linear/simd/spans.h"
-#include "packing/decode.h"
-#include "platform/cpu/simd.h"
 
 namespace lk::cpu {
 namespace {
 
 constexpr int64_t kColumns = PanelLayout::kColumns;
-// How far ahead of their use units are asked for.
+// How far ahead of their use units are asked for. Lines come in pairs.
 constexpr int64_t kScalesAhead = 2048;
+constexpr int64_t kLinePair = 128;
 
 // y[c] += scales[span][c] * (product of the span's values) + addends[span][c] * (sum of the span's x).
 struct alignas(64) SpanScales {
@@ -20,150 +20,223 @@ struct alignas(64) SpanScales {
     float addends[kChunkSpans][kColumns];
 };
 
-// A panel's units of one place in k: [column], unit_bytes apart.
-struct UnitRow {
-    const uint8_t* bytes;
-    int64_t columns;
-    int64_t panel;
-    int64_t unit_of_row;
+// What lies in memory for each column of a panel, `Bytes` bytes at most: zeros follow where there are fewer columns.
+template <int64_t Bytes>
+struct PaddedColumns {
+    const uint8_t* operator()(const uint8_t* columns, int64_t bytes, int64_t whole) {
+        if (bytes == whole) return columns;
+        std::memset(copy, 0, sizeof copy);
+        std::memcpy(copy, columns, size_t(bytes));
+        return copy;
+    }
+    alignas(64) uint8_t copy[Bytes];
 };
 
-inline UnitRow unit_row(const lk_weight& weight, int64_t panel, int64_t unit_of_row) {
-    const PanelLayout& layout = weight.layout;
-    const int64_t columns = layout.columns(panel);
-    const int64_t first = panel * kColumns * layout.units_per_row() + unit_of_row * columns;
-    return {weight.scales() + first * weight.codec.unit_bytes(), columns, panel, unit_of_row};
-}
+// The units and zero points of a panel: [unit][column].
+struct PanelUnits {
+    PanelUnits(const lk_weight& of, int64_t number)
+        : weight(of),
+          panel(number),
+          columns(of.layout.columns(number)),
+          unit_bytes(of.codec.unit_bytes()),
+          first(of.scales() + number * kColumns * of.layout.units_per_row() * unit_bytes) {}
 
-template <class T, int Stride>
-inline void read_scales(const UnitRow& units, float* out) {
-    for (int64_t c = 0; c < units.columns; ++c) out[c] = to_float(load_as<T>(units.bytes + c * Stride));
-}
+    const lk_weight& weight;
+    int64_t panel;
+    int64_t columns;
+    int64_t unit_bytes;
+    const uint8_t* first;
+};
 
-// Scales of type T; with zeros of that type behind each, those as addends.
 template <class T>
-inline void read_numbers(const Codec& codec, const UnitRow& units, float* scales, float* addends) {
-    constexpr int kBytes = sizeof(T);
-    if (!codec.has_zero_units()) return read_scales<T, kBytes>(units, scales);
-    read_scales<T, 2 * kBytes>(units, scales);
-    read_scales<T, 2 * kBytes>({units.bytes + kBytes, units.columns, 0, 0}, addends);
+inline const T* as(const uint8_t* bytes) {
+    return reinterpret_cast<const T*>(bytes);
 }
 
-// A panel's k_quant units taken apart, for their eight groups: as formats/scale.h has it, 32 columns at a time.
-struct KQuantUnits {
-    float d[kColumns];
-    float dmin[kColumns];
-    uint32_t words[3][kColumns];  // scales of groups 0 ... 3, minimums of these, the other groups'
+// Scales of type T.
+template <class T>
+inline void read_numbers(const uint8_t* units, float* scales) {
+    for (int64_t c = 0; c < kColumns; c += kLanes) store(scales + c, load_numbers(as<T>(units) + c));
+}
+// With zeros or minimums of that type behind each, those as addends.
+template <class T>
+inline void read_pairs(const uint8_t* units, float* scales, float* addends) {
+    for (int64_t c = 0; c < kColumns; c += kLanes) {
+        Floats scale, addend;
+        load_pairs(as<T>(units) + 2 * c, scale, addend);
+        store(scales + c, scale);
+        store(addends + c, addend);
+    }
+}
 
-    void read(const UnitRow& units) {
-        for (int64_t c = 0; c < units.columns; ++c) {
-            const uint8_t* const unit = units.bytes + c * 16;
-            d[c] = to_float(load_as<Half>(unit));
-            dmin[c] = to_float(load_as<Half>(unit + 2));
-            for (int w = 0; w < 3; ++w) words[w][c] = load_as<uint32_t>(unit + kKQuantBitsOffset + w * 4);
+// A panel's k_quant units taken apart, for their eight groups: as formats/scale.h has it.
+struct KQuantUnits {
+    static constexpr int64_t kRegisters = kColumns / kLanes;
+    Floats d[kRegisters];
+    Floats minus_dmin[kRegisters];
+    Ints words[kRegisters][3];  // scales of groups 0 ... 3, minimums of these, the other groups'
+
+    void read(const uint8_t* units) {
+        for (int64_t i = 0; i < kRegisters; ++i) {
+            Ints unit[4];
+            load_columns_of_four(units + i * kLanes * 16, unit);
+            d[i] = low_halves(unit[0]);
+            minus_dmin[i] = multiply(low_halves(shift_right<16>(unit[0])), splat(-1.0f));
+            for (int w = 0; w < 3; ++w) words[i][w] = unit[1 + w];
         }
     }
     // d * scale of a group, and -dmin * minimum.
     void group(int group, float* scales, float* addends) const {
         const int shift = group % 4 * 8;
-        for (int64_t c = 0; c < kColumns; ++c) {
-            const uint32_t s0 = words[0][c] >> shift, m0 = words[1][c] >> shift, h = words[2][c] >> shift;
-            const uint32_t s = group < 4 ? s0 & 63 : (h & 15) | (s0 >> 2 & 48);
-            const uint32_t m = group < 4 ? m0 & 63 : (h >> 4 & 15) | (m0 >> 2 & 48);
-            scales[c] = d[c] * float(int32_t(s));
-            addends[c] = -(dmin[c] * float(int32_t(m)));
+        const Ints six = splat(63), four = splat(15), top = splat(48);
+        for (int64_t i = 0; i < kRegisters; ++i) {
+            const Ints s0 = shift_right(words[i][0], shift), m0 = shift_right(words[i][1], shift);
+            Ints s = bit_and(s0, six), m = bit_and(m0, six);
+            if (group >= 4) {
+                const Ints low = shift_right(words[i][2], shift);
+                s = add(bit_and(low, four), bit_and(shift_right<2>(s0), top));
+                m = add(bit_and(shift_right<4>(low), four), bit_and(shift_right<2>(m0), top));
+            }
+            store(scales + i * kLanes, multiply(d[i], to_floats(s)));
+            store(addends + i * kLanes, multiply(minus_dmin[i], to_floats(m)));
         }
     }
 };
 
-inline void read_nested(const lk_weight& weight, const UnitRow& units, float* out) {
+inline void read_nested(const PanelUnits& panel, int64_t unit_of_row, const uint8_t* units, float* out) {
+    const lk_weight& weight = panel.weight;
     const int64_t units_per_row = weight.layout.units_per_row();
-    const float* const table = weight.outer_table();
-    const float* const outer = weight.outer_scales();
-    int64_t unit = units.panel * kColumns * units_per_row + units.unit_of_row;
-    for (int64_t c = 0; c < units.columns; ++c, unit += units_per_row) {
-        const int64_t group =
-            weight.outer_shift >= 0 ? unit >> weight.outer_shift : unit / weight.tensors.outer_group_size;
-        out[c] = table[units.bytes[c]] * outer[group] + weight.tensors.outer_offset;
+    const int64_t first = panel.panel * kColumns * units_per_row + unit_of_row;
+    int32_t outer_groups[kColumns];
+    for (int64_t c = 0; c < kColumns; ++c) {
+        const int64_t unit = first + std::min(c, panel.columns - 1) * units_per_row;
+        outer_groups[c] =
+            int32_t(weight.outer_shift >= 0 ? unit >> weight.outer_shift : unit / weight.tensors.outer_group_size);
+    }
+    const Floats offset = splat(weight.tensors.outer_offset);
+    for (int64_t c = 0; c < kColumns; c += kLanes) {
+        const Floats inner = gather(weight.outer_table(), load_bytes(units + c));
+        const Floats outer = gather(weight.outer_scales(), load_bits(outer_groups + c));
+        store(out + c, add_floats(multiply(inner, outer), offset));
     }
 }
 
-// `k_quants` is the panel's unit that was met last.
-inline void read_group(const lk_weight& weight, int64_t panel, int64_t group, bool unit_is_new, KQuantUnits& k_quants,
-                       float* scales, float* addends) {
-    const Codec& codec = weight.codec;
-    const int64_t groups_of_unit = codec.groups_of_unit();
-    const UnitRow units = unit_row(weight, panel, group / groups_of_unit);
-    if (unit_is_new) {
-        const int64_t bytes = units.columns * codec.unit_bytes();
-        for (int64_t line = 0; line < bytes; line += 64) prefetch(units.bytes + kScalesAhead + line);
+inline void read_e8m0(const uint8_t* units, float* out) {
+    for (int64_t c = 0; c < kColumns; c += kLanes) {
+        const Ints bits = shift_left<23>(load_bytes(units + c));
+        store(out + c, as_floats(larger(bits, splat(0x00400000))));  // 0 means 2^-127
     }
-    switch (codec.scale_kind) {
-        case ScaleKind::f16:
-            if (codec.offset_kind == OffsetKind::minimum) {
-                read_scales<Half, 4>(units, scales);
-                read_scales<Half, 4>({units.bytes + 2, units.columns, 0, 0}, addends);
-            } else {
-                read_numbers<Half>(codec, units, scales, addends);
-            }
-            break;
-        case ScaleKind::bf16:
-            read_numbers<BFloat16>(codec, units, scales, addends);
-            break;
-        case ScaleKind::f32:
-            read_numbers<float>(codec, units, scales, addends);
-            break;
-        case ScaleKind::e8m0:
-            for (int64_t c = 0; c < units.columns; ++c) scales[c] = e8m0_to_float(units.bytes[c]);
-            break;
-        case ScaleKind::e4m3:
-            for (int64_t c = 0; c < units.columns; ++c) scales[c] = e4m3_to_float(units.bytes[c]);
-            for (int64_t c = 0; c < units.columns; ++c) {
-                scales[c] =
-                    codec.tensor_scale_divides ? scales[c] / codec.tensor_scale : scales[c] * codec.tensor_scale;
-            }
-            break;
-        case ScaleKind::k_quant:
-            if (unit_is_new) k_quants.read(units);
-            k_quants.group(int(group % groups_of_unit), scales, addends);
-            break;
-        case ScaleKind::nested:
-            read_nested(weight, units, scales);
-            break;
+}
+
+inline void read_e4m3(const Codec& codec, const uint8_t* units, float* out) {
+    const Floats tensor_scale = splat(codec.tensor_scale);
+    for (int64_t c = 0; c < kColumns; c += kLanes) {
+        const Floats scale = multiply(as_floats(shift_left<20>(load_bytes(units + c))), splat(0x1p120f));
+        store(out + c, codec.tensor_scale_divides ? divide(scale, tensor_scale) : multiply(scale, tensor_scale));
     }
-    if (codec.offset_kind == OffsetKind::none) return;
-    const float center = center_of(codec);
+}
+
+// What is stored of a group's offsets, as addends to products of values around the center.
+inline void finish_addends(const PanelUnits& panel, int64_t group, const float* scales, float* addends) {
+    const Codec& codec = panel.weight.codec;
+    const Floats center = splat(center_of(codec));
+    const uint8_t* zero_points = nullptr;
+    PaddedColumns<kColumns / 2> padded;
     if (codec.offset_kind == OffsetKind::zero_point) {
-        const uint8_t* const pairs = weight.zero_points() + weight.layout.zero_points_offset(panel, group);
-        for (int64_t c = 0; c < units.columns; ++c) {
-            const int zero = (pairs[c / 2] >> c % 2 * 4 & 15) + codec.zero_bias;
-            addends[c] = (center - float(zero)) * scales[c];
+        const int64_t offset = panel.weight.layout.zero_points_offset(panel.panel, group);
+        zero_points = padded(panel.weight.zero_points() + offset, divide_up(panel.columns, 2), kColumns / 2);
+    }
+    for (int64_t c = 0; c < kColumns; c += kLanes) {
+        const Floats scale = load(scales + c);
+        if (codec.offset_kind == OffsetKind::zero_point) {
+            const Ints zero = add(load_nibbles(zero_points + c / 2), splat(codec.zero_bias));
+            store(addends + c, multiply(subtract_floats(center, to_floats(zero)), scale));
+        } else if (codec.has_zero_units()) {
+            store(addends + c, multiply(subtract_floats(center, load(addends + c)), scale));
+        } else {
+            store(addends + c, multiply_add(center, scale, load(addends + c)));
         }
-    } else if (codec.has_zero_units()) {
-        for (int64_t c = 0; c < units.columns; ++c) addends[c] = (center - addends[c]) * scales[c];
-    } else {
-        for (int64_t c = 0; c < units.columns; ++c) addends[c] += center * scales[c];
     }
 }
 
-// Columns that the panel does not have get 0.
-inline void read_spans(const lk_weight& weight, const Chunk& chunk, int64_t panel, SpanScales& out) {
-    const int64_t columns = weight.layout.columns(panel);
-    const int64_t groups_of_unit = weight.codec.groups_of_unit();
-    KQuantUnits k_quants{};
+// Calls read(number of a unit, its bytes for kColumns columns, scales, addends) for each group of the chunk; spans that
+// share a group share what was read. Columns that the panel does not have get 0.
+template <class Read>
+inline void read_groups(const PanelUnits& panel, const Chunk& chunk, SpanScales& out, const Read& read) {
+    const Codec& codec = panel.weight.codec;
+    const int64_t groups_of_unit = codec.groups_of_unit();
+    const int64_t bytes = panel.columns * panel.unit_bytes;
+    const bool has_offsets = codec.offset_kind != OffsetKind::none;
+    PaddedColumns<kColumns * 16> padded;
     for (int64_t s = 0; s < chunk.count; ++s) {
         float* const scales = out.scales[s];
         float* const addends = out.addends[s];
-        if (s > 0 && chunk.spans[s].group == chunk.spans[s - 1].group) {
+        const int64_t group = chunk.spans[s].group;
+        if (s > 0 && group == chunk.spans[s - 1].group) {
             std::copy_n(scales - kColumns, kColumns, scales);
             std::copy_n(addends - kColumns, kColumns, addends);
             continue;
         }
-        const int64_t group = chunk.spans[s].group;
-        const bool unit_is_new = s == 0 || group % groups_of_unit == 0;
-        read_group(weight, panel, group, unit_is_new, k_quants, scales, addends);
-        for (int64_t c = columns; c < kColumns; ++c) scales[c] = addends[c] = 0;
+        const int64_t unit = groups_of_unit == 1 ? group : group / groups_of_unit;
+        const uint8_t* const stored = panel.first + unit * bytes;
+        if (groups_of_unit == 1 || group % groups_of_unit == 0) {
+            for (int64_t line = 0; line < bytes; line += kLinePair) prefetch(stored + kScalesAhead + line);
+        }
+        read(group, padded(stored, bytes, kColumns * panel.unit_bytes), scales, addends);
+        if (has_offsets) finish_addends(panel, group, scales, addends);
+        for (int64_t c = panel.columns; c < kColumns; ++c) scales[c] = addends[c] = 0;
     }
+}
+
+// [span][column]
+struct ReadScales {
+    const float* scales;
+    const float* addends;
+};
+
+inline ReadScales read_spans(const PanelUnits& panel, const Chunk& chunk, SpanScales& out) {
+    const Codec& codec = panel.weight.codec;
+    const bool in_pairs = codec.has_zero_units() || codec.offset_kind == OffsetKind::minimum;
+    const auto read_all = [&](const auto& read) { read_groups(panel, chunk, out, read); };
+    const auto read_stored = [&]<class T>(T*) {
+        if (in_pairs) {
+            read_all([](int64_t, const uint8_t* units, float* s, float* a) { read_pairs<T>(units, s, a); });
+        } else {
+            read_all([](int64_t, const uint8_t* units, float* s, float*) { read_numbers<T>(units, s); });
+        }
+    };
+    switch (codec.scale_kind) {
+        case ScaleKind::f16:
+            read_stored(static_cast<Half*>(nullptr));
+            break;
+        case ScaleKind::bf16:
+            read_stored(static_cast<BFloat16*>(nullptr));
+            break;
+        case ScaleKind::f32:
+            read_stored(static_cast<float*>(nullptr));
+            break;
+        case ScaleKind::e8m0:
+            read_all([](int64_t, const uint8_t* units, float* s, float*) { read_e8m0(units, s); });
+            break;
+        case ScaleKind::e4m3:
+            read_all([&](int64_t, const uint8_t* units, float* s, float*) { read_e4m3(codec, units, s); });
+            break;
+        case ScaleKind::k_quant: {
+            const int64_t groups_of_unit = codec.groups_of_unit();
+            const int64_t first = chunk.spans[0].group;
+            KQuantUnits k_quants;
+            read_all([&](int64_t group, const uint8_t* units, float* s, float* a) {
+                const int64_t in_unit = group % groups_of_unit;
+                if (group == first || in_unit == 0) k_quants.read(units);
+                k_quants.group(int(in_unit), s, a);
+            });
+            break;
+        }
+        case ScaleKind::nested:
+            read_all([&](int64_t unit, const uint8_t* units, float* s, float*) { read_nested(panel, unit, units, s); });
+            break;
+    }
+    return {out.scales[0], out.addends[0]};
 }
 
 }  // namespace
