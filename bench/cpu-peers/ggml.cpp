@@ -2,11 +2,13 @@
 // in the repacked buffer type where it has one for them.
 #include <dlfcn.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "side.h"
+#include "weights.h"
 
 namespace bench {
 namespace {
@@ -29,14 +31,22 @@ constexpr int kTypeF32 = 0;
 constexpr int kDeviceCpu = 0;
 
 int type_of(const std::string& format) {
-    return format == "q4_0" ? 2 : format == "q4_k" ? 12 : 20;
+    if (format == "q4_0") return 2;
+    if (format == "q4_1") return 3;
+    if (format == "q4_k") return 12;
+    return format == "iq4_nl" ? 20 : 39;  // mxfp4
 }
 
+// A graph of few weights passes over them several times: its threads are started once for all of it.
+constexpr int kFewNodes = 16;
+
 struct Library {
-    explicit Library(const std::string& folder) : folder_(folder) {
+    // With avx2, the build for Haswell: the first backend that is loaded is the one that counts.
+    Library(const std::string& folder, bool avx2) : folder_(folder) {
         base_ = open("libggml-base.so");
         main_ = open("libggml.v0.5.0.so");
         find(main_, "ggml_backend_load_all_from_path", load_all);
+        find(main_, "ggml_backend_load", load);
         find(main_, "ggml_backend_dev_by_type", device_by_type);
         find(base_, "ggml_backend_dev_init", init_device);
         find(base_, "ggml_backend_dev_backend_reg", registry_of);
@@ -53,7 +63,11 @@ struct Library {
         find(base_, "ggml_backend_tensor_get", get);
         find(base_, "ggml_backend_graph_compute", compute);
         find(base_, "ggml_backend_buffer_free", free_buffer);
-        load_all(folder.c_str());
+        if (avx2) {
+            load((folder + "/libggml-cpu-haswell.so").c_str());
+        } else {
+            load_all(folder.c_str());
+        }
         device = device_by_type(kDeviceCpu);
         backend = init_device(device, nullptr);
         Registry* const registry = registry_of(device);
@@ -63,6 +77,7 @@ struct Library {
     }
 
     void (*load_all)(const char*);
+    Registry* (*load)(const char*);
     Device* (*device_by_type)(int);
     Backend* (*init_device)(Device*, const char*);
     Registry* (*registry_of)(Device*);
@@ -110,60 +125,74 @@ class Ggml final : public Side {
   public:
     Ggml(const Job& job, const Library& library) : library_(library), shape_(job.shape), threads_(job.threads) {
         weights_ = library.init({size_t(1) << 20, nullptr, true});
-        rows_ = library.init({size_t(16) << 20, nullptr, true});
-        std::vector<Tensor*> weights;
         for (int i = 0; i < job.copies; ++i) {
-            weights.push_back(library.new_tensor(weights_, type_of(job.weight.format), shape_.k, shape_.n));
+            tensors_.push_back(library.new_tensor(weights_, type_of(job.weight.format), shape_.k, shape_.n));
         }
-        BufferType** const types = library.extra_types(library.device);
-        weights_buffer_ = library.allocate_in(weights_, types[0]);
-        for (Tensor* weight : weights) {
-            library.set(weight, job.weight.codes.data(), 0, job.weight.codes.size());
+        weights_buffer_ = job.repacked ? library.allocate_in(weights_, library.extra_types(library.device)[0])
+                                       : library.allocate(weights_, library.backend);
+        for (int i = 0; i < job.copies; ++i) {
+            const Weight copy = rotated(job.weight, shape_, i);
+            library.set(tensors_[size_t(i)], copy.codes.data(), 0, copy.codes.size());
         }
-        Tensor* const x = library.new_tensor(rows_, kTypeF32, shape_.k, shape_.m);
-        graph_ = library.new_graph(rows_);
-        for (Tensor* weight : weights) {
-            Tensor* const y = library.multiply(rows_, weight, x);
-            if (first_ == nullptr) first_ = y;
-            library.expand(graph_, y);
-        }
-        rows_buffer_ = library.allocate(rows_, library.backend);
-        library.set(x, job.x.data(), 0, size_t(shape_.m * shape_.k) * sizeof(float));
     }
     ~Ggml() override {
+        release_rows();
         library_.free_buffer(weights_buffer_);
-        library_.free_buffer(rows_buffer_);
         library_.free_context(weights_);
-        library_.free_context(rows_);
     }
 
-    void multiply() override {
+    void prepare(const std::vector<float>& x, int64_t rows) override {
+        release_rows();
+        row_count_ = rows;
+        rows_ = library_.init({size_t(16) << 20, nullptr, true});
+        Tensor* const x_tensor = library_.new_tensor(rows_, kTypeF32, shape_.k, rows);
+        graph_ = library_.new_graph(rows_);
+        for (int pass = 0; pass < passes(); ++pass) {
+            for (Tensor* weight : tensors_) {
+                Tensor* const y = library_.multiply(rows_, weight, x_tensor);
+                if (first_ == nullptr) first_ = y;
+                library_.expand(graph_, y);
+            }
+        }
+        rows_buffer_ = library_.allocate(rows_, library_.backend);
+        library_.set(x_tensor, x.data(), 0, size_t(rows * shape_.k) * sizeof(float));
         library_.set_threads(library_.backend, threads_);
-        library_.compute(library_.backend, graph_);
     }
+    void multiply() override { library_.compute(library_.backend, graph_); }
+    int passes() const override { return row_count_ > 16 ? 1 : std::max(1, kFewNodes / int(tensors_.size())); }
     std::vector<float> result() override {
         multiply();
-        std::vector<float> y(size_t(shape_.m * shape_.n));
+        std::vector<float> y(size_t(row_count_ * shape_.n));
         library_.get(first_, y.data(), 0, y.size() * sizeof(float));
         return y;
     }
 
   private:
+    void release_rows() {
+        if (rows_ == nullptr) return;
+        library_.free_buffer(rows_buffer_);
+        library_.free_context(rows_);
+        rows_ = nullptr;
+        first_ = nullptr;
+    }
+
     const Library& library_;
     Shape shape_;
     int threads_;
+    int64_t row_count_ = 0;
     Context* weights_;
-    Context* rows_;
-    Graph* graph_;
+    Context* rows_ = nullptr;
+    Graph* graph_ = nullptr;
+    std::vector<Tensor*> tensors_;
     Tensor* first_ = nullptr;
     Buffer* weights_buffer_;
-    Buffer* rows_buffer_;
+    Buffer* rows_buffer_ = nullptr;
 };
 
 }  // namespace
 
 std::unique_ptr<Side> open_ggml(const Job& job, const std::string& folder) {
-    static const Library library(folder);
+    static const Library library(folder, job.avx2);
     return std::make_unique<Ggml>(job, library);
 }
 

@@ -16,6 +16,8 @@ namespace bench {
 namespace {
 
 constexpr size_t kBytes = size_t(640) << 20;
+constexpr size_t kCachedBytes = size_t(8) << 20;
+constexpr int kCachedPasses = 20;
 
 // Seconds until all threads have done work(thread), of one thread the processor's; the median of five.
 template <class Work>
@@ -68,31 +70,33 @@ void read(const char* p, size_t bytes) {
     sink = first;
 }
 
+// Independent sums, more than an instruction's latency needs. The loop over them is unrolled, or they lie in memory.
 constexpr int kChains = 12;
-constexpr int64_t kRounds = 4'000'000;
+constexpr int64_t kRounds = 1'000'000;
 
-void multiply_add(int) {
 #if defined(__AVX512F__)
-    __m512 sums[kChains] = {};
-    const __m512 factor = _mm512_set1_ps(0.5f);
+using Floats = __m512;
 #else
-    __m256 sums[kChains] = {};
-    const __m256 factor = _mm256_set1_ps(0.5f);
+using Floats = __m256;
 #endif
-    for (int64_t i = 0; i < kRounds; ++i) {
-        for (auto& sum : sums) asm volatile("vfmadd231ps %1, %1, %0" : "+v"(sum) : "v"(factor));
-    }
-}
 
-void dot_bytes(int) {
-#if defined(__AVX512VNNI__)
-    __m512i sums[kChains] = {};
-    const __m512i factor = _mm512_set1_epi8(1);
-    for (int64_t i = 0; i < kRounds; ++i) {
-        for (auto& sum : sums) asm volatile("vpdpbusd %1, %1, %0" : "+v"(sum) : "v"(factor));
+#define LK_BENCH_INSTRUCTION(name, instruction)                                                                  \
+    void name(int) {                                                                                             \
+        Floats sums[kChains] = {};                                                                               \
+        const Floats factor = {};                                                                                \
+        for (int64_t i = 0; i < kRounds; ++i) {                                                                  \
+            _Pragma("GCC unroll 12") for (auto& sum : sums) asm volatile(instruction " %1, %1, %0" : "+v"(sum) : \
+                                                                         "v"(factor));                           \
+        }                                                                                                        \
     }
+LK_BENCH_INSTRUCTION(multiply_add, "vfmadd231ps")
+#if defined(__AVX512VNNI__)
+LK_BENCH_INSTRUCTION(dot_bytes, "vpdpbusd")
 #endif
-}
+#if defined(__AVX512BF16__)
+LK_BENCH_INSTRUCTION(dot_bfloats, "vdpbf16ps")
+#endif
+#undef LK_BENCH_INSTRUCTION
 
 }  // namespace
 
@@ -101,14 +105,22 @@ Limits measure_limits(int threads) {
     madvise(memory, kBytes, MADV_HUGEPAGE);
     std::fill(memory, memory + kBytes, char(1));
     const size_t part = kBytes / size_t(threads) / (4 * kStride) * (4 * kStride);
+    const size_t cached = kCachedBytes / size_t(threads);
     const double reading = time_of(threads, [&](int t) { read(memory + size_t(t) * part, part); });
+    const double rereading = time_of(threads, [&](int t) {
+        for (int pass = 0; pass < kCachedPasses; ++pass) read(memory + size_t(t) * cached, cached);
+    });
     std::free(memory);
-    const double instructions = double(kChains) * double(kRounds) * threads;
     Limits limits{};
     limits.memory = double(part) * threads / reading * 1e-9;
-    limits.fma = instructions * 2 * double(kStride / 4) / time_of(threads, multiply_add) * 1e-9;
+    limits.cache = double(cached) * threads * kCachedPasses / rereading * 1e-9;
+    const double instructions = double(kChains) * double(kRounds) * threads * 1e-9;
+    limits.fma = instructions * 2 * double(kStride / 4) / time_of(threads, multiply_add);
 #if defined(__AVX512VNNI__)
-    limits.vnni = instructions * 2 * double(kStride) / time_of(threads, dot_bytes) * 1e-9;
+    limits.vnni = instructions * 2 * double(kStride) / time_of(threads, dot_bytes);
+#endif
+#if defined(__AVX512BF16__)
+    limits.bf16 = instructions * double(kStride) / time_of(threads, dot_bfloats);
 #endif
     return limits;
 }

@@ -1,11 +1,13 @@
-// Measures LoraKernels beside ONNX Runtime and ggml, both sides in turn in one process, and writes a JSON list.
-// Usage: cpu-peers ONNXRUNTIME_LIBRARY GGML_FOLDER OUT.json KxN,... M,... THREADS,... ROUNDS
+// Measures LoraKernels beside ONNX Runtime and ggml, both sides in turn in one process, and prints a JSON object a
+// cell. Usage: cpu-peers onnxruntime=LIBRARY ggml=FOLDER shapes=KxN,... rows=M,... threads=T,... cases=NAME,...
+// rounds=R [avx2=1]
 #include <time.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <map>
 #include <random>
 #include <sstream>
 
@@ -20,15 +22,31 @@ struct Case {
     const char* format;
     int64_t group;
     bool int8;
+    bool repacked;
+
+    // As cases= has it: "onnxruntime int4 g128 int8", "ggml q4_0 int8", "ggml q4_0 plain int8".
+    std::string format_name() const {
+        const bool plain = std::string(peer) == "ggml" && !repacked;
+        return name_of(format, group) + (plain ? " plain" : "");
+    }
+    std::string name() const { return std::string(peer) + " " + format_name() + " " + mode(); }
+    const char* mode() const { return int8 ? "int8" : "precise"; }
 };
 
 constexpr Case kCases[] = {
-    {"onnxruntime", "int4", 128, true}, {"onnxruntime", "int4", 32, true}, {"onnxruntime", "int4", 128, false},
-    {"ggml", "q4_0", 32, true},         {"ggml", "q4_k", 32, true},        {"ggml", "iq4_nl", 32, true},
+    {"onnxruntime", "int4", 128, true, false},  {"onnxruntime", "int4", 32, true, false},
+    {"onnxruntime", "int4", 128, false, false}, {"ggml", "q4_0", 32, true, true},
+    {"ggml", "q4_k", 32, true, true},           {"ggml", "iq4_nl", 32, true, true},
+    {"ggml", "mxfp4", 32, true, true},          {"ggml", "q4_1", 32, true, false},
+    {"ggml", "q4_0", 32, true, false},          {"ggml", "q4_k", 32, true, false},
+    {"ggml", "iq4_nl", 32, true, false},        {"ggml", "mxfp4", 32, true, false},
 };
 
 constexpr int64_t kColdBytes = int64_t(384) << 20;
 constexpr int64_t kHotBytes = int64_t(64) << 20;
+// With more rows arithmetic takes far longer than reading W: hot and cold are one there, and two weights are many.
+constexpr int64_t kFewRows = 16;
+constexpr double kLeastSeconds = 3e-3;  // of a side's part of a round
 
 std::vector<std::string> split(const std::string& list) {
     std::vector<std::string> parts;
@@ -66,55 +84,88 @@ double error_of(const std::vector<float>& y, int64_t n, const std::vector<double
 }
 
 struct Program {
-    std::string onnxruntime;
-    std::string ggml;
-    std::FILE* out;
-    int rounds;
-    bool first = true;
+    std::map<std::string, std::string> options;
+    bool avx2 = false;
 
-    void measure(const Case& c, const Shape& shape, int threads, bool hot) {
+    std::unique_ptr<Side> open_peer(const Case& c, const Job& job) {
+        return c.peer == std::string("ggml") ? open_ggml(job, options["ggml"])
+                                             : open_onnxruntime(job, options["onnxruntime"]);
+    }
+
+    // The cells of a case with weights of one shape that are all hot, or all cold.
+    void measure(const Case& c, const Shape& shape, int threads, bool hot, const std::vector<int64_t>& rows) {
+        if (rows.empty()) return;
         const Weight weight = random_weight(c.format, c.group, shape);
-        std::vector<float> x(size_t(shape.m * shape.k));
-        std::mt19937 random(2);
-        std::normal_distribution<float> normal;
-        for (float& value : x) value = normal(random);
-        // Where arithmetic takes far longer than reading W, a few copies are as good as many.
-        const int64_t cold_bytes = shape.m <= 16 ? kColdBytes : kColdBytes / 8;
-        const int copies = hot ? 1 : int(cold_bytes / bytes_of(weight) + 1);
-        const Job job{weight, shape, x, copies, threads, c.int8};
+        const bool many_rows = rows[0] > kFewRows;
+        const int copies = hot ? 1 : many_rows ? 2 : int(kColdBytes / bytes_of(weight) + 1);
+        const Job job{weight, shape, copies, threads, c.int8, c.repacked, avx2};
         const auto ours = open_ours(job);
-        const auto peer = std::string(c.peer) == "ggml" ? open_ggml(job, ggml) : open_onnxruntime(job, onnxruntime);
-
-        constexpr int64_t kColumns = 32;
-        const int64_t rows = std::min<int64_t>(shape.m, 4);
-        const std::vector<double> expected = reference(weight, shape, x, rows, kColumns);
-        const double ours_error = error_of(ours->result(), shape.n, expected, kColumns);
-        const double peer_error = error_of(peer->result(), shape.n, expected, kColumns);
-
-        // Many short rounds: whatever else this machine does meets both sides.
-        std::vector<double> ours_times, peer_times;
-        const int repeats = hot && shape.m <= 16 ? 20 : 1;
-        for (int round = 0; round < rounds; ++round) {
-            for (int i = 0; i < repeats; ++i) ours_times.push_back(seconds_of(*ours, threads) / copies * 1e6);
-            for (int i = 0; i < repeats; ++i) peer_times.push_back(seconds_of(*peer, threads) / copies * 1e6);
+        const auto peer = open_peer(c, job);
+        for (const int64_t m : rows) {
+            std::vector<float> x(size_t(m * shape.k));
+            std::mt19937 random(2);
+            std::normal_distribution<float> normal;
+            for (float& value : x) value = normal(random);
+            ours->prepare(x, m);
+            peer->prepare(x, m);
+            measure_cell(c, weight, shape, x, m, threads, hot, copies, *ours, *peer);
         }
-        const double ours_us = median(ours_times), peer_us = median(peer_times);
-        std::string format = c.format;
-        if (format == "int4") format += " g" + std::to_string(c.group);
-        std::fprintf(
-            out,
-            "%s{\"peer\": \"%s\", \"format\": \"%s\", \"mode\": \"%s\", \"k\": %lld, \"n\": %lld, \"m\": %lld, "
-            "\"threads\": %d, \"hot\": %s, \"ours_us\": %.1f, \"peer_us\": %.1f, \"ratio\": %.2f, "
-            "\"ours_error\": %.1e, \"peer_error\": %.1e}",
-            first ? "[\n" : ",\n", c.peer, format.c_str(), c.int8 ? "int8" : "precise", static_cast<long long>(shape.k),
-            static_cast<long long>(shape.n), static_cast<long long>(shape.m), threads, hot ? "true" : "false", ours_us,
-            peer_us, peer_us / ours_us, ours_error, peer_error);
-        std::fflush(out);
-        std::printf("%-11s %-9s %-7s %lldx%lld M=%-4lld %d threads %s: %9.1f us, peer %9.1f us, ratio %.2f\n", c.peer,
-                    format.c_str(), c.int8 ? "int8" : "precise", static_cast<long long>(shape.k),
-                    static_cast<long long>(shape.n), static_cast<long long>(shape.m), threads, hot ? "hot " : "cold",
-                    ours_us, peer_us, peer_us / ours_us);
-        first = false;
+    }
+
+    void measure_cell(const Case& c, const Weight& weight, const Shape& shape, const std::vector<float>& x, int64_t m,
+                      int threads, bool hot, int copies, Side& ours, Side& peer) {
+        constexpr int64_t kColumns = 32;
+        const std::vector<double> expected = reference(weight, shape, x, std::min<int64_t>(m, 4), kColumns);
+        const double ours_error = error_of(ours.result(), shape.n, expected, kColumns);
+        const double peer_error = error_of(peer.result(), shape.n, expected, kColumns);
+
+        // Both sides in short turns: whatever else this machine does meets both.
+        Side* const sides[2] = {&ours, &peer};
+        std::vector<double> times[2];
+        int repeats[2];
+        for (int s = 0; s < 2; ++s) {
+            repeats[s] = std::clamp(int(kLeastSeconds / seconds_of(*sides[s], threads)), 1, 50);
+        }
+        for (int round = 0; round < std::stoi(options["rounds"]); ++round) {
+            for (int s = 0; s < 2; ++s) {
+                for (int i = 0; i < repeats[s]; ++i) {
+                    times[s].push_back(seconds_of(*sides[s], threads) / copies / sides[s]->passes() * 1e6);
+                }
+            }
+        }
+        const double ours_us = median(times[0]), peer_us = median(times[1]);
+        std::printf(
+            "{\"peer\": \"%s\", \"format\": \"%s\", \"mode\": \"%s\", \"isa\": \"%s\", \"k\": %lld, \"n\": %lld, "
+            "\"m\": %lld, \"threads\": %d, \"hot\": %s, \"ours_us\": %.1f, \"peer_us\": %.1f, \"ratio\": %.2f, "
+            "\"ours_error\": %.1e, \"peer_error\": %.1e, \"weight_bytes\": %lld}\n",
+            c.peer, c.format_name().c_str(), c.mode(), avx2 ? "avx2" : "best", static_cast<long long>(shape.k),
+            static_cast<long long>(shape.n), static_cast<long long>(m), threads, hot ? "true" : "false", ours_us,
+            peer_us, peer_us / ours_us, ours_error, peer_error, static_cast<long long>(bytes_of(weight)));
+    }
+
+    void measure_all() {
+        avx2 = options["avx2"] == "1";
+        std::vector<int64_t> few, many;
+        for (const std::string& m : split(options["rows"])) {
+            (std::stoll(m) <= kFewRows ? few : many).push_back(std::stoll(m));
+        }
+        const std::vector<std::string> names = split(options["cases"]);
+        for (const std::string& threads : split(options["threads"])) {
+            const int number = std::stoi(threads);
+            const Limits limits = measure_limits(number);
+            std::printf(
+                "{\"threads\": %d, \"memory\": %.1f, \"cache\": %.1f, \"vnni\": %.0f, \"fma\": %.0f, \"bf16\": %.0f}\n",
+                number, limits.memory, limits.cache, limits.vnni, limits.fma, limits.bf16);
+            for (const Case& c : kCases) {
+                if (std::find(names.begin(), names.end(), c.name()) == names.end()) continue;
+                for (const std::string& kn : split(options["shapes"])) {
+                    const Shape shape{std::stoll(kn), std::stoll(kn.substr(kn.find('x') + 1))};
+                    measure(c, shape, number, false, few);
+                    if (shape.k * shape.n / 2 <= kHotBytes) measure(c, shape, number, true, few);
+                    measure(c, shape, number, false, many);
+                }
+            }
+        }
     }
 };
 
@@ -123,31 +174,18 @@ struct Program {
 
 int main(int count, char** arguments) {
     using namespace bench;
-    if (count != 8) {
-        std::fprintf(stderr, "usage: cpu-peers ONNXRUNTIME GGML_FOLDER OUT.json KxN,... M,... THREADS,... ROUNDS\n");
-        return 2;
-    }
     std::setvbuf(stdout, nullptr, _IOLBF, 0);
-    Program program{arguments[1], arguments[2], std::fopen(arguments[3], "w"), std::atoi(arguments[7])};
-    if (program.out == nullptr) return 2;
-    for (const std::string& threads : split(arguments[6])) {
-        const int number = std::atoi(threads.c_str());
-        const Limits limits = measure_limits(number);
-        std::printf("limits, %d threads: memory %.1f GB/s, VNNI %.0f GOP/s, FMA %.0f GFLOP/s\n", number, limits.memory,
-                    limits.vnni, limits.fma);
-        for (const std::string& kn : split(arguments[4])) {
-            Shape shape{};
-            shape.k = std::atoll(kn.c_str());
-            shape.n = std::atoll(kn.c_str() + kn.find('x') + 1);
-            for (const std::string& m : split(arguments[5])) {
-                shape.m = std::atoll(m.c_str());
-                for (const Case& c : kCases) {
-                    program.measure(c, shape, number, false);
-                    if (shape.k * shape.n / 2 <= kHotBytes) program.measure(c, shape, number, true);
-                }
-            }
-        }
+    Program program;
+    for (int i = 1; i < count; ++i) {
+        const std::string argument = arguments[i];
+        const size_t equals = argument.find('=');
+        if (equals == std::string::npos) return 2;
+        program.options[argument.substr(0, equals)] = argument.substr(equals + 1);
     }
-    std::fprintf(program.out, "\n]\n");
-    return std::fclose(program.out) == 0 ? 0 : 1;
+    if (program.options["cases"].empty()) {
+        for (const Case& c : kCases) std::printf("%s\n", c.name().c_str());
+        return 0;
+    }
+    program.measure_all();
+    return 0;
 }

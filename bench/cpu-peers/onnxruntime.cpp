@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "side.h"
+#include "weights.h"
 
 namespace bench {
 namespace {
@@ -43,14 +44,20 @@ Message attribute(const char* name, int64_t value) {
     return Message().text(1, name).number(3, value).number(20, 2);
 }
 
-Message matrix(const std::string& name, int64_t rows, int64_t columns) {
-    const Message shape = Message().message(1, Message().number(1, rows)).message(1, Message().number(1, columns));
+// Of any number of rows.
+Message matrix(const std::string& name, int64_t columns) {
+    const Message shape = Message().message(1, Message().text(2, "rows")).message(1, Message().number(1, columns));
     const Message type = Message().message(1, Message().number(1, kTensorFloat).message(2, shape));
     return Message().text(1, name).message(2, type);
 }
 
+std::string output_name(int copy) {
+    std::string name = "y";
+    return name += std::to_string(copy);
+}
+
 std::string model_of(const Job& job) {
-    const auto [k, n, m] = job.shape;
+    const auto [k, n] = job.shape;
     const int64_t group = job.weight.group;
     Message graph;
     for (int i = 0; i < job.copies; ++i) {
@@ -74,21 +81,22 @@ std::string model_of(const Job& job) {
     graph.text(2, "peers");
     for (int i = 0; i < job.copies; ++i) {
         const std::string id = std::to_string(i);
+        const Weight copy = rotated(job.weight, job.shape, i);
         graph.message(5, Message()
                              .number(1, n)
                              .number(1, k / group)
                              .number(1, group / 2)
                              .number(2, kTensorUint8)
                              .text(8, "codes" + id)
-                             .bytes(9, job.weight.codes.data(), job.weight.codes.size()));
+                             .bytes(9, copy.codes.data(), copy.codes.size()));
         graph.message(5, Message()
                              .number(1, n * (k / group))
                              .number(2, kTensorFloat)
                              .text(8, "scales" + id)
-                             .bytes(9, job.weight.scales.data(), job.weight.scales.size() * sizeof(float)));
+                             .bytes(9, copy.scales.data(), copy.scales.size() * sizeof(float)));
     }
-    graph.message(11, matrix("x", m, k));
-    for (int i = 0; i < job.copies; ++i) graph.message(12, matrix("y" + std::to_string(i), m, n));
+    graph.message(11, matrix("x", k));
+    for (int i = 0; i < job.copies; ++i) graph.message(12, matrix(output_name(i), n));
     return Message()
         .number(1, 8)
         .message(7, graph)
@@ -152,29 +160,32 @@ class Library {
 class OnnxRuntime final : public Side {
   public:
     OnnxRuntime(const Job& job, const Library& library) : library_(library), shape_(job.shape) {
-        void *options, *memory;
+        void* options;
         library.call<void**>(kCreateSessionOptions, &options);
         library.call<void*, int>(kSetIntraOpNumThreads, options, job.threads);
         const std::string model = model_of(job);
         library.call<void*, const void*, size_t, const void*, void**>(kCreateSessionFromArray, library.environment,
                                                                       model.data(), model.size(), options, &session_);
         library.release(kReleaseSessionOptions, options);
-        library.call<int, int, void**>(kCreateCpuMemoryInfo, 0, 0, &memory);
-        x_ = tensor(memory, const_cast<float*>(job.x.data()), shape_.m, shape_.k);
-        results_.resize(size_t(job.copies), std::vector<float>(size_t(shape_.m * shape_.n)));
-        for (int i = 0; i < job.copies; ++i) {
-            y_.push_back(tensor(memory, results_[size_t(i)].data(), shape_.m, shape_.n));
-            names_.push_back("y" + std::to_string(i));
-        }
+        library.call<int, int, void**>(kCreateCpuMemoryInfo, 0, 0, &memory_);
+        results_.resize(size_t(job.copies));
+        for (int i = 0; i < job.copies; ++i) names_.push_back(output_name(i));
         for (const std::string& name : names_) name_pointers_.push_back(name.c_str());
-        library.release(kReleaseMemoryInfo, memory);
     }
     ~OnnxRuntime() override {
-        library_.release(kReleaseValue, x_);
-        for (void* y : y_) library_.release(kReleaseValue, y);
+        release_values();
+        library_.release(kReleaseMemoryInfo, memory_);
         library_.release(kReleaseSession, session_);
     }
 
+    void prepare(const std::vector<float>& x, int64_t rows) override {
+        release_values();
+        x_ = tensor(const_cast<float*>(x.data()), rows, shape_.k);
+        for (std::vector<float>& result : results_) {
+            result.resize(size_t(rows * shape_.n));
+            y_.push_back(tensor(result.data(), rows, shape_.n));
+        }
+    }
     void multiply() override {
         const char* const input = "x";
         library_.call<void*, const void*, const char* const*, void* const*, size_t, const char* const*, size_t, void**>(
@@ -186,10 +197,15 @@ class OnnxRuntime final : public Side {
     }
 
   private:
-    void* tensor(void* memory, float* data, int64_t rows, int64_t columns) const {
+    void release_values() {
+        if (x_ != nullptr) library_.release(kReleaseValue, x_);
+        for (void* y : y_) library_.release(kReleaseValue, y);
+        y_.clear();
+    }
+    void* tensor(float* data, int64_t rows, int64_t columns) const {
         const int64_t dimensions[] = {rows, columns};
         void* value;
-        library_.call<void*, void*, size_t, const int64_t*, size_t, int, void**>(kCreateTensorWithData, memory, data,
+        library_.call<void*, void*, size_t, const int64_t*, size_t, int, void**>(kCreateTensorWithData, memory_, data,
                                                                                  size_t(rows * columns) * sizeof(float),
                                                                                  dimensions, 2, kTensorFloat, &value);
         return value;
@@ -198,6 +214,7 @@ class OnnxRuntime final : public Side {
     const Library& library_;
     Shape shape_;
     void* session_ = nullptr;
+    void* memory_ = nullptr;
     void* x_ = nullptr;
     std::vector<void*> y_;
     std::vector<std::vector<float>> results_;

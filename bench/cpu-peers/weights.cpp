@@ -1,5 +1,6 @@
 #include "weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -16,6 +17,8 @@ struct Block {
 Block block_of(const std::string& format) {
     if (format == "q4_0") return {32, 18, LK_FORMAT_GGUF_Q4_0};
     if (format == "iq4_nl") return {32, 18, LK_FORMAT_GGUF_IQ4_NL};
+    if (format == "q4_1") return {32, 20, LK_FORMAT_GGUF_Q4_1};
+    if (format == "mxfp4") return {32, 17, LK_FORMAT_GGUF_MXFP4};
     if (format == "q4_k") return {256, 144, LK_FORMAT_GGUF_Q4_K};
     return {0, 0, LK_FORMAT_INT4_PACKED};
 }
@@ -26,6 +29,7 @@ double half(const uint8_t* bytes) {
     return std::ldexp(1024 + (bits & 1023), (bits >> 10 & 31) - 25);
 }
 
+constexpr int kE2m1Doubled[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 constexpr int kIq4Nl[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
 // Row n of W, from the formats' definitions (ggml's block structures, ONNX Runtime's MatMulNBits).
@@ -47,10 +51,13 @@ std::vector<double> row_of(const Weight& w, int64_t n, int64_t k) {
                 const int m = g < 4 ? sc[g + 4] & 63 : sc[g + 4] >> 4 | sc[g] >> 6 << 4;
                 const int code = bytes[16 + g / 2 * 32 + i % 32] >> (g % 2 * 4) & 15;
                 value = half(bytes) * s * code - half(bytes + 2) * m;
-            } else {
-                const int code = bytes[2 + i % 16] >> (i / 16 * 4) & 15;
-                value = half(bytes) * (w.format == "q4_0" ? code - 8 : kIq4Nl[code]);
+                continue;
             }
+            const int code = bytes[block.bytes - 16 + i % 16] >> (i / 16 * 4) & 15;
+            if (w.format == "mxfp4") value = std::ldexp(kE2m1Doubled[code], bytes[0] - 128);
+            if (w.format == "q4_0") value = half(bytes) * (code - 8);
+            if (w.format == "q4_1") value = half(bytes) * code + half(bytes + 2);
+            if (w.format == "iq4_nl") value = half(bytes) * kIq4Nl[code];
         }
     }
     return row;
@@ -67,14 +74,33 @@ Weight random_weight(const std::string& format, int64_t group, const Shape& shap
     for (uint8_t& byte : weight.codes) byte = uint8_t(random());
     // Scales of one size: fp16 numbers between 2^-8 and 2^-7.
     for (size_t i = 0; block.bytes != 0 && i < weight.codes.size(); i += size_t(block.bytes)) {
+        if (format == "mxfp4") {
+            weight.codes[i] = uint8_t(118 + weight.codes[i] % 4);
+            continue;
+        }
         weight.codes[i + 1] = uint8_t(0x1c | (weight.codes[i + 1] & 3));
         if (format == "q4_k") weight.codes[i + 3] = uint8_t(0x1c | (weight.codes[i + 3] & 3));
+        // Minimums that center the values.
+        if (format == "q4_1") weight.codes[i + 3] = uint8_t(0xa8 | (weight.codes[i + 3] & 3));
     }
     if (block.bytes == 0) {
         weight.scales.resize(size_t(weights / group));
         for (float& scale : weight.scales) scale = 0x1p-8f * (1 + float(random() % 1024) / 1024);
     }
     return weight;
+}
+
+Weight rotated(const Weight& weight, const Shape& shape, int by) {
+    Weight other = weight;
+    std::rotate(other.codes.begin(), other.codes.begin() + by * int64_t(other.codes.size()) / shape.n,
+                other.codes.end());
+    std::rotate(other.scales.begin(), other.scales.begin() + by * int64_t(other.scales.size()) / shape.n,
+                other.scales.end());
+    return other;
+}
+
+std::string name_of(const std::string& format, int64_t group) {
+    return format == "int4" ? format + " g" + std::to_string(group) : format;
 }
 
 lk_weight_tensors describe(const Weight& weight, const Shape& shape) {
