@@ -5,8 +5,8 @@
 //   W = value * scale + addend
 //
 // value is an integer or, of plain numbers, the number itself; 1 and -0 where there is no scale or addend, which change
-// no bits. Weights are stored in blocks. A run of up to 16 weights that begins at a multiple of its length has one
-// scale and one addend.
+// no bits. All is inlined: instruction sets' units share no functions. Weights are stored in blocks. A run of up to 16
+// weights that begins at a multiple of its length has one scale and one addend.
 #pragma once
 
 #include <cstdint>
@@ -91,12 +91,12 @@ struct RawPlace {
 };
 
 template <RawKind Kind>
-constexpr RawPlace raw_place(int64_t row, int64_t k, int64_t columns) {
+[[gnu::always_inline]] constexpr RawPlace raw_place(int64_t row, int64_t k, int64_t columns) {
     constexpr RawBlock kBlock = raw_block(Kind);
     return {(row * (columns / kBlock.weights) + k / kBlock.weights) * kBlock.bytes, int(k % kBlock.weights)};
 }
 
-constexpr float raw_half(const uint8_t* bytes) {
+[[gnu::always_inline]] constexpr float raw_half(const uint8_t* bytes) {
     return to_float(Half{static_cast<uint16_t>(bytes[0] | bytes[1] << 8)});
 }
 
@@ -107,7 +107,7 @@ struct RawFactors {
 
 // Of a run that begins at weight `first` of a block.
 template <RawKind Kind>
-constexpr RawFactors raw_factors(const uint8_t* block, int first) {
+[[gnu::always_inline]] constexpr RawFactors raw_factors(const uint8_t* block, int first) {
     if constexpr (Kind == RawKind::q5_0 || Kind == RawKind::q8_0) {
         return {raw_half(block)};
     } else if constexpr (Kind == RawKind::q5_1) {
@@ -138,16 +138,18 @@ constexpr RawFactors raw_factors(const uint8_t* block, int first) {
     }
 }
 
-// IQ4_NL's table, a byte an entry: -127 -104 -83 -65 -49 -35 -22 -10, 1 13 25 38 53 69 89 113.
-constexpr float raw_iq4(int code) {
-    const uint64_t eight = code < 8 ? 0xf6eaddcfbfad9881u : 0x7159453526190d01u;
+// IQ4_NL's table, a byte an entry: -127 -104 -83 -65 -49 -35 -22 -10 1 13 25 38 53 69 89 113.
+inline constexpr uint64_t kRawIq4[2] = {0xf6eaddcfbfad9881u, 0x7159453526190d01u};
+
+[[gnu::always_inline]] constexpr float raw_iq4(int code) {
+    const uint64_t eight = code < 8 ? kRawIq4[0] : kRawIq4[1];
     return float(static_cast<int8_t>(eight >> code % 8 * 8));
 }
 
 // Weight number i of a run that begins at weight `first` of a block. Of plain numbers the blocks that follow are part
 // of the run.
 template <RawKind Kind>
-constexpr float raw_value(const uint8_t* block, int first, int i) {
+[[gnu::always_inline]] constexpr float raw_value(const uint8_t* block, int first, int i) {
     const int in_32 = first % 32 + i, of_32 = first / 32;
     if constexpr (Kind == RawKind::f32) {
         const uint8_t* const bytes = block + 4 * i;

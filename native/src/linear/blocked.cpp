@@ -98,8 +98,7 @@ struct Chunk {
 
 void linear(const Path& path, const LinearArguments& arguments, Workspace& workspace) {
     const PanelLayout& layout = arguments.weight.layout;
-    const bool takes_groups = layout.rows_begin_units || path.takes_straddling_groups;
-    const Path& product_path = takes_groups && !arguments.weight.codec.is_raw() ? path : kPortablePath;
+    const Path& product_path = layout.rows_begin_units || path.takes_straddling_groups ? path : kPortablePath;
     const BatchPlan* plan = arguments.plan;
     const LoraModule* module = plan == nullptr ? nullptr : &plan->table->module(arguments.module);
     Scratch scratch = Scratch::reserve(workspace, path, arguments.x.rows, arguments.x.columns, plan, module);

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "packing/decode.h"
+#include "packing/decode_raw.h"
 #include "platform/cpu/simd128.h"
 
 namespace lk::cpu {
@@ -43,8 +43,6 @@ class ValueTable {
     }
 
   private:
-    typedef uint16_t u16x8 __attribute__((vector_size(16)));
-
     static u8x16 interleave_low(u8x16 a, u8x16 b) {
         return __builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     }
@@ -167,38 +165,6 @@ inline void decode_groups(const lk_weight& weight, const ValueTable& table, int6
     }
 }
 
-// A run of a raw weight's row.
-template <RawKind Kind>
-inline void decode_raw_run(const uint8_t* block, int first, int64_t count, float* out) {
-    if constexpr (Kind == RawKind::f32) {
-        std::memcpy(out, block, size_t(count) * sizeof(float));
-    } else {
-        const RawFactors factors = raw_factors<Kind>(block, first);
-        for (int i = 0; i < count; ++i) out[i] = raw_value<Kind>(block, first, i) * factors.scale + factors.addend;
-    }
-}
-
-// As decode_block, for columns that are there.
-inline void decode_raw_block(const lk_weight& weight, int64_t panel, int64_t first_k, int64_t depth,
-                             DecodedBlock& out) {
-    constexpr int64_t kRun = 16;
-    const PanelLayout& layout = weight.layout;
-    with_raw_kind(weight.codec.raw_kind, [&]<RawKind Kind>() {
-        for (int64_t c = 0; c < layout.columns(panel); ++c) {
-            for (int64_t k = 0; k < depth; k += kRun) {
-                const RawPlace place =
-                    raw_place<Kind>(panel * PanelLayout::kColumns + c, first_k + k, layout.in_features);
-                const uint8_t* block = weight.codes() + place.offset;
-                if (depth - k >= kRun) {
-                    decode_raw_run<Kind>(block, place.first, kRun, out.values[c] + k);
-                } else {
-                    decode_raw_run<Kind>(block, place.first, depth - k, out.values[c] + k);
-                }
-            }
-        }
-    });
-}
-
 // Decodes k in [first_k, first_k + depth) of a panel, in packed order; first_k is a multiple of kBlockDepth, depth <=
 // kBlockDepth.
 inline void decode_block(const lk_weight& weight, const ValueTable& table, int64_t panel, int64_t first_k,
@@ -207,7 +173,7 @@ inline void decode_block(const lk_weight& weight, const ValueTable& table, int64
     const int64_t columns = layout.columns(panel);
     const int64_t end_k = first_k + round_up(depth, PanelLayout::kStepDepth);
     if (weight.codec.is_raw()) {
-        decode_raw_block(weight, panel, first_k, depth, out);
+        decode_raw(weight, panel, first_k, depth, out.values);
     } else if (!layout.rows_begin_units) {
         ColumnScaling unscaled;
         std::fill(unscaled.scales, unscaled.scales + PanelLayout::kColumns, 1.0f);
