@@ -40,10 +40,10 @@ struct Path {
     // out[e][r] = x_rows[e] . A[r] for a rank tile of A and at most kEntriesAtOnce entries.
     void (*shrink_tile)(const void* tile, lk_dtype dtype, int64_t in_features, const float* const* x_rows,
                         float* const* out, int64_t entries);
-    // sums[c] += values[r] * rows[r][c] for at most kRankTile ranks r of B and PanelLayout::kColumns columns; rows are
-    // out_features apart.
-    void (*expand_tile)(const void* rows, lk_dtype dtype, int64_t out_features, const float* values, int64_t ranks,
-                        int64_t columns, float* sums);
+    // sums[c] += values[r] * rows[r][c] for the ranks r of B and at most PanelLayout::kColumns columns; rows are
+    // `stride` elements apart.
+    void (*expand)(const void* rows, lk_dtype dtype, int64_t stride, const float* values, int64_t ranks,
+                   int64_t columns, float* sums);
 };
 
 extern const Path kPortablePath;

@@ -49,11 +49,11 @@ void shrink_tile(const void* tile, lk_dtype dtype, int64_t in_features, const fl
     with_dtype(dtype, [&]<class T>(T*) { shrink(static_cast<const T*>(tile), in_features, x_rows, out, entries); });
 }
 
-void expand_tile(const void* rows, lk_dtype dtype, int64_t out_features, const float* values, int64_t ranks,
-                 int64_t columns, float* sums) {
+void expand(const void* rows, lk_dtype dtype, int64_t stride, const float* values, int64_t ranks, int64_t columns,
+            float* sums) {
     with_dtype(dtype, [&]<class T>(T*) {
         for (int64_t r = 0; r < ranks; ++r) {
-            const T* b = static_cast<const T*>(rows) + r * out_features;
+            const T* b = static_cast<const T*>(rows) + r * stride;
             for (int64_t c = 0; c < columns; ++c) sums[c] += values[r] * to_float(b[c]);
         }
     });
@@ -67,7 +67,7 @@ const Path kPortablePath = {
     .prepare = [](const lk_weight&, lk_compute, const float*, int64_t, int64_t, uint8_t*) {},
     .add_product = add_product,
     .shrink_tile = shrink_tile,
-    .expand_tile = expand_tile,
+    .expand = expand,
 };
 
 }  // namespace lk::cpu

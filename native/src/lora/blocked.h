@@ -97,18 +97,8 @@ inline void shrink_rows(const Path& path, const BatchPlan& plan, const LoraModul
     });
 }
 
-// sums[0 ... count) += values . B[:, column ... column + count) over a slice's ranks.
-inline void expand_slice(const Path& path, const LoraFactors& factors, const float* values, int64_t column,
-                         int64_t count, float* sums) {
-    for (int64_t first = 0; first < factors.rank; first += kRankTile) {
-        const auto* tile = static_cast<const char*>(factors.b_tiles[size_t(first / kRankTile)]);
-        path.expand_tile(tile + column * size_of(factors.b_dtype), factors.b_dtype, factors.out_features,
-                         values + first, std::min(kRankTile, factors.rank - first), count, sums);
-    }
-}
-
-// totals[0 ... count) += a row's adapters, in the order of its entries, for the module's columns from `column` on;
-// count <= PanelLayout::kColumns.
+// totals[0 ... count) += a row's adapters, in the order of its entries, for the columns of a panel of the module, which
+// begins with `column`.
 inline void expand_row(const Path& path, const BatchPlan& plan, const LoraModule& module,
                        const Intermediate& intermediate, int64_t row, int64_t column, int64_t count, float* totals) {
     for (int64_t e = plan.row_offsets[size_t(row)]; e < plan.row_offsets[size_t(row) + 1]; ++e) {
@@ -120,7 +110,9 @@ inline void expand_row(const Path& path, const BatchPlan& plan, const LoraModule
                             const int64_t end = std::min(column + count, slice.offset + slice.size);
                             if (begin >= end) return;
                             float sums[PanelLayout::kColumns] = {};
-                            expand_slice(path, factors, values, begin - slice.offset, end - begin, sums);
+                            const ColumnPanels::Rows rows = factors.b.from(begin - slice.offset);
+                            path.expand(rows.first, factors.b_dtype, rows.stride, values, factors.rank, end - begin,
+                                        sums);
                             const float scale = plan.weights[size_t(e)] * factors.scale;
                             for (int64_t c = begin; c < end; ++c) {
                                 float& total = totals[c - column];

@@ -7,9 +7,17 @@
 namespace lk::cpu::reference {
 namespace {
 
-double element(const std::vector<const void*>& tiles, lk_dtype dtype, int64_t length, int64_t rank, int64_t i) {
-    return with_dtype(dtype, [&]<class T>(T*) -> double {
-        return to_float(static_cast<const T*>(tiles[size_t(rank / kRankTile)])[rank % kRankTile * length + i]);
+double element_of_a(const LoraFactors& f, int64_t rank, int64_t k) {
+    return with_dtype(f.a_dtype, [&]<class T>(T*) -> double {
+        return to_float(
+            static_cast<const T*>(f.a_tiles[size_t(rank / kRankTile)])[rank % kRankTile * f.in_features + k]);
+    });
+}
+
+double element_of_b(const LoraFactors& f, int64_t rank, int64_t column) {
+    const ColumnPanels::Rows rows = f.b.from(column);
+    return with_dtype(f.b_dtype, [&]<class T>(T*) -> double {
+        return to_float(reinterpret_cast<const T*>(rows.first)[rank * rows.stride]);
     });
 }
 
@@ -26,7 +34,7 @@ void expand_entry(const Adapter& adapter, const LoraModule& module, float weight
         for (int64_t n = begin; n < end; ++n) {
             double sum = 0;
             for (int64_t r = 0; r < f->rank; ++r) {
-                sum += value[r] * element(f->b_tiles, f->b_dtype, f->out_features, r, n - offset);
+                sum += value[r] * element_of_b(*f, r, n - offset);
             }
             double& total = totals[n - columns.first];
             total = f->updated(total, sum, double(weight) * double(f->scale), n - offset);
@@ -63,7 +71,7 @@ std::vector<double> shrink_row(const lk_matrix& x, int64_t row, const Adapter& a
         for (int64_t r = 0; r < f->rank; ++r) {
             double sum = 0;
             for (int64_t k = 0; k < x.columns; ++k) {
-                sum += double(read(x, row, k)) * element(f->a_tiles, f->a_dtype, f->in_features, r, k);
+                sum += double(read(x, row, k)) * element_of_a(*f, r, k);
             }
             values.push_back(sum);
         }

@@ -3,9 +3,13 @@
 
 #include "linear/simd/numbers.h"
 #include "lora/descriptor.h"
+#include "packing/panel.h"
 
 namespace lk::cpu {
 namespace {
+
+// How many k ahead of their use the rows of A are asked for.
+constexpr int64_t kShrinkAhead = 512;
 
 // Sums of this many k are added to their totals.
 constexpr int64_t kShrinkDepth = 128 * kLanes;
@@ -25,7 +29,9 @@ inline void shrink_entries(const T* tile, int64_t in_features, const float* cons
             Floats x[Entries];
             for (int e = 0; e < Entries; ++e) x[e] = load(x_rows[e] + k);
             for (int r = 0; r < kRankTile; ++r) {
-                const Floats a = load_numbers(tile + r * in_features + k);
+                const T* const row = tile + r * in_features + k;
+                prefetch(row + kShrinkAhead);
+                const Floats a = load_numbers(row);
                 for (int e = 0; e < Entries; ++e) sums[e][r] = multiply_add(a, x[e], sums[e][r]);
             }
         }
@@ -64,32 +70,48 @@ inline void shrink_tile(const void* tile, lk_dtype dtype, int64_t in_features, c
     }
 }
 
+// The columns of some registers.
+template <int Registers, class T>
+inline void expand_registers(const T* rows, int64_t stride, const float* values, int64_t ranks, float* sums) {
+    Floats totals[Registers];
+    LK_UNROLL for (int i = 0; i < Registers; ++i) totals[i] = load(sums + i * kLanes);
+    for (int64_t r = 0; r < ranks; ++r) {
+        const T* const b = rows + r * stride;
+        prefetch(b + ranks * stride);  // of the next panel
+        const Floats value = splat(values[r]);
+        LK_UNROLL for (int i = 0; i < Registers; ++i) {
+            totals[i] = multiply_add(load_numbers(b + i * kLanes), value, totals[i]);
+        }
+    }
+    LK_UNROLL for (int i = 0; i < Registers; ++i) store(sums + i * kLanes, totals[i]);
+}
+
 template <class T>
-inline void expand_columns(const T* rows, int64_t out_features, const float* values, int64_t ranks, int64_t columns,
+inline void expand_columns(const T* rows, int64_t stride, const float* values, int64_t ranks, int64_t columns,
                            float* sums) {
+    constexpr int kRegisters = int(PanelLayout::kColumns / kLanes);
+    if (columns == PanelLayout::kColumns) {
+        return expand_registers<kRegisters>(rows, stride, values, ranks, sums);
+    }
     int64_t c = 0;
     for (; c + kLanes <= columns; c += kLanes) {
-        Floats total = load(sums + c);
-        for (int64_t r = 0; r < ranks; ++r) {
-            total = multiply_add(load_numbers(rows + r * out_features + c), splat(values[r]), total);
-        }
-        store(sums + c, total);
+        expand_registers<1>(rows + c, stride, values, ranks, sums + c);
     }
     for (; c < columns; ++c) {
         for (int64_t r = 0; r < ranks; ++r) {
-            sums[c] = __builtin_fmaf(to_float(rows[r * out_features + c]), values[r], sums[c]);
+            sums[c] = __builtin_fmaf(to_float(rows[r * stride + c]), values[r], sums[c]);
         }
     }
 }
 
-inline void expand_tile(const void* rows, lk_dtype dtype, int64_t out_features, const float* values, int64_t ranks,
-                        int64_t columns, float* sums) {
+inline void expand(const void* rows, lk_dtype dtype, int64_t stride, const float* values, int64_t ranks,
+                   int64_t columns, float* sums) {
     if (dtype == LK_DTYPE_F32) {
-        expand_columns(static_cast<const float*>(rows), out_features, values, ranks, columns, sums);
+        expand_columns(static_cast<const float*>(rows), stride, values, ranks, columns, sums);
     } else if (dtype == LK_DTYPE_F16) {
-        expand_columns(static_cast<const Half*>(rows), out_features, values, ranks, columns, sums);
+        expand_columns(static_cast<const Half*>(rows), stride, values, ranks, columns, sums);
     } else {
-        expand_columns(static_cast<const BFloat16*>(rows), out_features, values, ranks, columns, sums);
+        expand_columns(static_cast<const BFloat16*>(rows), stride, values, ranks, columns, sums);
     }
 }
 

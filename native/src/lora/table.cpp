@@ -26,6 +26,17 @@ void copy_tiles(const lk_matrix& source, bool transposed, char* destination) {
                 size_t((rank_tiles(rank) * kRankTile - rank) * length) * sizeof(T));
 }
 
+// Copies B into panels; missing ranks become 0.
+template <class T>
+void copy_panels(const lk_matrix& b, const ColumnPanels& panels, char* destination) {
+    std::memset(destination, 0, size_t(panels.ranks * panels.columns) * sizeof(T));
+    for (int64_t c = 0; c < panels.columns; ++c) {
+        const ColumnPanels::Rows rows = panels.from(c);
+        T* const out = reinterpret_cast<T*>(destination + (rows.first - panels.data));
+        for (int64_t r = 0; r < b.columns; ++r) out[r * rows.stride] = row_of<const T>(b, c)[r];
+    }
+}
+
 int64_t bytes_of(const lk_lora_factors& f, bool transposed) {
     const lk_matrix& matrix = transposed ? f.b : f.a;
     return tiles_bytes(f.a.rows, transposed ? matrix.rows : matrix.columns, size_of(matrix.dtype));
@@ -47,11 +58,18 @@ bool is_finite(const lk_matrix& matrix) {
     });
 }
 
-void write_factors(const lk_lora_factors* factors, int32_t count, char* out) {
+// `panels` are those of each B where it lies in panels, otherwise NULL.
+void write_factors(const lk_lora_factors* factors, int32_t count, const LoraFactors* panels, char* out) {
     for (int32_t i = 0; i < count; ++i) {
         for (const bool transposed : {false, true}) {
             const lk_matrix& matrix = transposed ? factors[i].b : factors[i].a;
-            with_dtype(matrix.dtype, [&]<class T>(T*) { copy_tiles<T>(matrix, transposed, out); });
+            with_dtype(matrix.dtype, [&]<class T>(T*) {
+                if (transposed && panels != nullptr) {
+                    copy_panels<T>(matrix, panels[i].b, out);
+                } else {
+                    copy_tiles<T>(matrix, transposed, out);
+                }
+            });
             out += bytes_of(factors[i], transposed);
         }
         float* vector = reinterpret_cast<float*>(out);
@@ -219,12 +237,13 @@ std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_
         adapter->rescales = adapter->rescales || has_column_scale;
         const int32_t slice = modules_[size_t(f.module)].first_slice + f.slice;
         adapter->index_of_slice[size_t(slice)] = i;
+        const int64_t first_column = modules_[size_t(f.module)].slices[size_t(f.slice)].offset;
+        const ColumnPanels panels{b, first_column % PanelLayout::kColumns, out, rank_tiles(rank) * kRankTile,
+                                  size_of(f.b.dtype)};
         adapter->factors.push_back({rank, in, out, f.scale, f.a.dtype, f.b.dtype, finite,
-                                    tiles_at(a, rank, in, f.a.dtype), tiles_at(b, rank, out, f.b.dtype),
-                                    has_bias ? vectors : nullptr,
+                                    tiles_at(a, rank, in, f.a.dtype), panels, has_bias ? vectors : nullptr,
                                     has_column_scale ? vectors + (has_bias ? out : 0) : nullptr});
         if (has_descriptors) {
-            const int64_t first_column = modules_[size_t(f.module)].slices[size_t(f.slice)].offset;
             const auto present = uint16_t((has_bias ? kHasBias : 0) | (has_column_scale ? kHasColumnScale : 0));
             descriptors[size_t(slice)] = {a,       b,         first_column, out,    f.scale, int16_t(rank),
                                           present, f.a.dtype, f.b.dtype,    finite, 0};
@@ -237,7 +256,7 @@ std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_
         if (has_descriptors) {
             std::memcpy(memory, descriptors.data(), descriptors.size() * sizeof(LoraDescriptor));
         }
-        write_factors(factors, count, memory + first);
+        write_factors(factors, count, has_descriptors ? nullptr : adapter->factors.data(), memory + first);
     });
     return adapter;
 }

@@ -10,6 +10,7 @@
 #include "core/backend.h"
 #include "core/handle.h"
 #include "core/memory.h"
+#include "lora/column_panels.h"
 #include "lora/descriptor.h"
 
 namespace lk {
@@ -22,7 +23,7 @@ struct LoraModule {
 };
 
 // One low-rank update in device memory. A tile of A is [8, in], one of B is [8, out]: B is kept transposed, so that
-// both are read along their long side. Ranks past the last are 0.
+// both are read along their long side; on the CPU in panels of columns. Ranks past the last are 0.
 struct LoraFactors {
     int64_t rank;
     int64_t in_features;
@@ -32,7 +33,7 @@ struct LoraFactors {
     lk_dtype b_dtype;
     bool finite;  // no element is infinite or NaN
     std::vector<const void*> a_tiles;
-    std::vector<const void*> b_tiles;
+    ColumnPanels b;             // on the CPU
     const float* bias;          // [out], or NULL
     const float* column_scale;  // [out], or NULL
 

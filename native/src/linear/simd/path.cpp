@@ -28,7 +28,7 @@ extern const Path LK_PATH = {
     .prepare = prepare_rows,
     .add_product = add_any_product,
     .shrink_tile = shrink_tile,
-    .expand_tile = expand_tile,
+    .expand = expand,
 };
 
 }  // namespace lk::cpu
