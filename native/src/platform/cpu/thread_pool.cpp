@@ -10,6 +10,13 @@ int processors() {
     return std::clamp<int>(int(std::thread::hardware_concurrency()), 1, ThreadPool::kMaxThreads);
 }
 
+// Leaves the processor's units to a thread that shares them.
+void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#endif
+}
+
 }  // namespace
 
 ThreadPool& ThreadPool::shared() {
@@ -22,8 +29,8 @@ ThreadPool::ThreadPool() : limit_(processors()) {}
 void ThreadPool::set_thread_count(int count) {
     const std::lock_guard lock(mutex_);
     limit_ = count == 0 ? processors() : count;
-    slot_free_.notify_all();
-    job_available_.notify_all();
+    ring(slot_free_);
+    ring(job_available_);
 }
 
 int ThreadPool::thread_count() {
@@ -31,11 +38,37 @@ int ThreadPool::thread_count() {
     return limit_;
 }
 
+// Wakes those who wait, asleep or not. Under the lock.
+void ThreadPool::ring(std::condition_variable& bell) {
+    rings_.fetch_add(1, std::memory_order_relaxed);
+    bell.notify_all();
+}
+
+// Returns with the lock held and ready() true.
+template <class Ready>
+void ThreadPool::wait(std::unique_lock<std::mutex>& lock, std::condition_variable& bell, const Ready& ready) {
+    using Clock = std::chrono::steady_clock;
+    constexpr int kLooksAtOnce = 16;  // between looks at the clock
+    if (ready()) return;
+    static const int processor_count = processors();
+    if (limit_ > processor_count) return bell.wait(lock, ready);
+    for (const Clock::time_point end = Clock::now() + kLookout; Clock::now() < end;) {
+        const uint32_t rings = rings_.load(std::memory_order_relaxed);
+        lock.unlock();
+        do {
+            for (int i = 0; i < kLooksAtOnce && rings_.load(std::memory_order_relaxed) == rings; ++i) pause();
+        } while (rings_.load(std::memory_order_relaxed) == rings && Clock::now() < end);
+        lock.lock();
+        if (ready()) return;
+    }
+    bell.wait(lock, ready);
+}
+
 void ThreadPool::run(int64_t count, Function function, const void* object) {
     if (count <= 0) return;
     std::unique_lock lock(mutex_);
     ++waiting_callers_;
-    slot_free_.wait(lock, [this] { return computing_ < limit_; });
+    wait(lock, slot_free_, [this] { return computing_ < limit_; });
     --waiting_callers_;
     ++computing_;
 
@@ -46,19 +79,19 @@ void ThreadPool::run(int64_t count, Function function, const void* object) {
         job.following = jobs_;
         jobs_ = &job;
         start_workers();
-        job_available_.notify_all();
+        ring(job_available_);
         work(job, lock);
         // Nothing is left to take; leave the list so that no worker enters, then wait for those inside.
         Job** link = &jobs_;
         while (*link != &job) link = &(*link)->following;
         *link = job.following;
-        helper_left_.wait(lock, [&job] { return job.helpers == 0; });
+        wait(lock, helper_left_, [&job] { return job.helpers == 0; });
     } else {
         work(job, lock);
     }
     --computing_;
-    slot_free_.notify_one();
-    if (jobs_ != nullptr) job_available_.notify_one();
+    ring(slot_free_);
+    if (jobs_ != nullptr) ring(job_available_);
     lock.unlock();
     if (job.error != nullptr) std::rethrow_exception(job.error);
 }
@@ -95,7 +128,7 @@ void ThreadPool::worker_loop() {
     std::unique_lock lock(mutex_);
     for (;;) {
         Job* job = nullptr;
-        job_available_.wait(lock, [&] {
+        wait(lock, job_available_, [&] {
             job = computing_ < limit_ && waiting_callers_ == 0 ? open_job() : nullptr;
             return job != nullptr;
         });
@@ -104,8 +137,8 @@ void ThreadPool::worker_loop() {
         work(*job, lock);
         --job->helpers;
         --computing_;
-        helper_left_.notify_all();
-        slot_free_.notify_one();
+        ring(helper_left_);
+        ring(slot_free_);
     }
 }
 

@@ -1,6 +1,8 @@
 // The threads that all CPU operations of the process share.
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
@@ -15,6 +17,9 @@ namespace lk::cpu {
 class ThreadPool {
   public:
     static constexpr int kMaxThreads = 1024;
+    // A thread with nothing to do looks out for work this long before it sleeps: an operation is several loops, and a
+    // layer several operations. With more threads than processors none looks out.
+    static constexpr std::chrono::microseconds kLookout{50};
 
     // Never destroyed: its threads may outlive static destruction.
     static ThreadPool& shared();
@@ -51,6 +56,9 @@ class ThreadPool {
     Job* open_job();
     void worker_loop();
     void start_workers();
+    template <class Ready>
+    void wait(std::unique_lock<std::mutex>& lock, std::condition_variable& bell, const Ready& ready);
+    void ring(std::condition_variable& bell);
 
     std::mutex mutex_;
     std::condition_variable job_available_;
@@ -60,6 +68,8 @@ class ThreadPool {
     int limit_;
     int computing_ = 0;        // threads inside a job
     int waiting_callers_ = 0;  // served before workers
+    // How often a bell was rung. Written under the lock; those who look out read it without.
+    std::atomic<uint32_t> rings_{0};
     std::vector<std::thread> workers_;
 };
 

@@ -64,6 +64,24 @@ TEST_F(ThreadPoolTest, HandsAnExceptionToItsCallerAndGoesOn) {
     }
 }
 
+// Pauses around the time for which idle threads look out: work comes while they do, while they fall asleep and after.
+TEST_F(ThreadPoolTest, FindsItsThreadsAwakeOrAsleep) {
+    pool.set_thread_count(2);
+    std::vector<std::thread> callers;
+    for (int c = 0; c < 2; ++c) {
+        callers.emplace_back([this, c] {
+            for (int round = 0; round < 300; ++round) {
+                const int percent = (round * 37 + c * 50) % 200;
+                std::this_thread::sleep_for(ThreadPool::kLookout * percent / 100);
+                std::atomic<int64_t> sum{0};
+                pool.parallel_for(16, [&](int64_t i) { sum += i; });
+                ASSERT_EQ(sum, 120);
+            }
+        });
+    }
+    for (std::thread& caller : callers) caller.join();
+}
+
 TEST_F(ThreadPoolTest, CountMayChangeWhileOthersCompute) {
     std::atomic<bool> stop{false};
     std::thread changer([&] {
