@@ -11,8 +11,8 @@ public enum ComputeMode
 
     /// <summary>
     /// CPU only: x is rounded to 8 bits, with a scale for each row and group of weights, and so are the 16 values of NF4
-    /// and FP4. ‖error‖ is at most 1e-2 of ‖result‖. Adapters are computed as ever, and everything is precise on paths
-    /// without integer dot products, which gain nothing.
+    /// and FP4. ‖error‖ is at most 1e-2 of ‖result‖. Adapters are computed as ever, and everything is precise on the
+    /// reference and portable paths, which would gain nothing.
     /// </summary>
     Int8Activations = 1,
 }

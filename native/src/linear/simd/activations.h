@@ -51,8 +51,6 @@ inline void put_floats(const lk_weight& weight, const float* x, int64_t x_stride
     }
 }
 
-#if defined(__AVX512VNNI__)
-
 // The largest magnitude as fp32 bits; those of infinities and NaN are above all others.
 inline int largest_magnitude(const float* x, int64_t depth) {
     Ints most = zero_ints();
@@ -144,8 +142,6 @@ inline void put_digits(const lk_weight& weight, const IntegerTable& table, const
         out += rows * (header_bytes(Digits) + span.steps() * step_bytes(Digits));
     }
 }
-
-#endif
 
 }  // namespace
 }  // namespace lk::cpu

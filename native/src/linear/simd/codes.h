@@ -85,13 +85,12 @@ inline void decode_floats(const PackedFloats& packed, int64_t steps, float* out)
     }
 }
 
-#if defined(__AVX512VNNI__)
-
-// Unsigned bytes of a step: four k of each column. Where codes are the values, those of the high half can be left where
+// Bytes of a step: four k of each column. Where codes are the values, those of the high half can be left where
 // they are, 16 times as large: that spares the shift.
 template <bool IsCodes>
 struct PackedBytes {
-    static constexpr bool kCanStay = IsCodes;
+    static constexpr bool kCanStay = IsCodes && kHasDotInstruction;
+    static constexpr bool kSigned = !IsCodes && !kHasDotInstruction;
     PackedWords words;
     Ints mask, high_mask;
     Ints table;
@@ -101,7 +100,7 @@ struct PackedBytes {
 
     template <bool Stay>
     void step(int64_t s, Ints low[kVectors], Ints high[kVectors]) const {
-        static_assert(IsCodes || !Stay);
+        static_assert(kCanStay || !Stay);
         LK_UNROLL for (int v = 0; v < kVectors; ++v) {
             const Ints word = words.at(s, v);
             low[v] = bit_and(word, mask);
@@ -114,8 +113,10 @@ struct PackedBytes {
 };
 
 // Decoded: [step][half][column].
+template <bool IsCodes>
 struct DecodedBytes {
     static constexpr bool kCanStay = false;
+    static constexpr bool kSigned = PackedBytes<IsCodes>::kSigned;
     const uint8_t* bytes;
 
     template <bool Stay>
@@ -139,8 +140,6 @@ inline void decode_bytes(const PackedBytes<IsCodes>& packed, int64_t steps, uint
         }
     }
 }
-
-#endif
 
 }  // namespace
 }  // namespace lk::cpu

@@ -1,7 +1,9 @@
-// A format's 16 values as unsigned bytes, for integer dot products: value = (byte - zero) * unit.
+// A format's 16 values as bytes, for integer dot products: value = (byte - zero) * unit. Bytes are unsigned where one
+// instruction multiplies any of those; otherwise a table's are signed and zero is 0.
 #pragma once
 
 #include "formats/format.h"
+#include "platform/cpu/simd.h"
 
 namespace lk::cpu {
 namespace {
@@ -32,7 +34,7 @@ struct IntegerTable {
             exact = false;
             unit = largest / 127;
         }
-        zero = is_codes ? int(center - codec.values[0]) : rounded(largest / unit);
+        zero = is_codes ? int(center - codec.values[0]) : kHasDotInstruction ? rounded(largest / unit) : 0;
         for (int code = 0; code < 16; ++code) {
             bytes[code] = uint8_t(zero + rounded((codec.values[code] - center) / unit));
         }

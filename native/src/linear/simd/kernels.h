@@ -75,8 +75,6 @@ void multiply_floats(const Codes& codes, const ChunkSpans& spans, const uint8_t*
     }
 }
 
-#if defined(__AVX512VNNI__)
-
 // The digits' integer sums as one number.
 template <int Digits>
 inline Floats combine(const Ints (&digits)[Digits][kVectors], int v) {
@@ -93,13 +91,13 @@ template <int Rows, int Digits>
 using DigitSums = Ints[Rows][Digits][kVectors];
 
 // Half of a step: four k.
-template <int Rows, int Digits>
+template <int Rows, int Digits, bool Signed>
 [[gnu::always_inline]] inline void dot_half(const Ints (&bytes)[kVectors], const int32_t* words,
                                             DigitSums<Rows, Digits>& sums) {
     LK_UNROLL for (int r = 0; r < Rows; ++r) {
         LK_UNROLL for (int d = 0; d < Digits; ++d) {
             const Ints x = splat(words[r * Digits + d]);
-            LK_UNROLL for (int v = 0; v < kVectors; ++v) dot(sums[r][d][v], bytes[v], x);
+            LK_UNROLL for (int v = 0; v < kVectors; ++v) dot<Signed>(sums[r][d][v], bytes[v], x);
         }
     }
 }
@@ -115,8 +113,8 @@ template <int Rows, int Digits, class Codes>
         for (; step < end; ++step, words += 2 * Rows * Digits) {
             Ints low[kVectors], high[kVectors];
             codes.template step<false>(step, low, high);
-            dot_half<Rows, Digits>(low, words, sums);
-            dot_half<Rows, Digits>(high, words + Rows * Digits, sums);
+            dot_half<Rows, Digits, Codes::kSigned>(low, words, sums);
+            dot_half<Rows, Digits, Codes::kSigned>(high, words + Rows * Digits, sums);
         }
     } else {
         DigitSums<Rows, Digits> high_sums;
@@ -128,8 +126,8 @@ template <int Rows, int Digits, class Codes>
         for (; step < end; ++step, words += 2 * Rows * Digits) {
             Ints low[kVectors], high[kVectors];
             codes.template step<true>(step, low, high);
-            dot_half<Rows, Digits>(low, words, sums);
-            dot_half<Rows, Digits>(high, words + Rows * Digits, high_sums);
+            dot_half<Rows, Digits, Codes::kSigned>(low, words, sums);
+            dot_half<Rows, Digits, Codes::kSigned>(high, words + Rows * Digits, high_sums);
         }
         LK_UNROLL for (int r = 0; r < Rows; ++r) {
             LK_UNROLL for (int d = 0; d < Digits; ++d) {
@@ -169,8 +167,6 @@ template <int Rows, int Digits, class Codes>
         add_span<Rows>(spans, s, products, x_sums, totals);
     }
 }
-
-#endif
 
 }  // namespace
 }  // namespace lk::cpu

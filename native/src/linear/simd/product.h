@@ -9,13 +9,13 @@ namespace {
 // Rows of the largest blocks, as registers allow. Smaller ones are powers of two.
 constexpr int kRowsOfFloats = kLanes == 16 ? 4 : 2;
 constexpr int kRowsOfDigits = 4;
-constexpr int kRowsOfInt8 = 8;
+constexpr int kRowsOfInt8 = kLanes == 16 ? 8 : 4;
 
 // The number of signed bytes that x is taken apart to; 0: none, it stays fp32.
-inline int digits_for([[maybe_unused]] const IntegerTable& table, [[maybe_unused]] lk_compute compute) {
-    if constexpr (!kHasDot) return 0;
+// Three digits are three products: only where those are one instruction are they faster than one in fp32.
+inline int digits_for(const IntegerTable& table, lk_compute compute) {
     if (compute == LK_COMPUTE_INT8) return 1;
-    return table.exact ? kDigits : 0;
+    return kHasDotInstruction && table.exact ? kDigits : 0;
 }
 
 constexpr int largest_block(int digits) {
@@ -43,10 +43,8 @@ inline void prepare(const lk_weight& weight, lk_compute compute, const float* x,
         const int block = block_of(largest_block(digits), end - row);
         const float* const source = x + row * x_stride;
         uint8_t* const out = prepared + row * bytes;
-#if defined(__AVX512VNNI__)
         if (digits == 1) put_digits<1>(weight, table, source, x_stride, block, out);
         if (digits == kDigits) put_digits<kDigits>(weight, table, source, x_stride, block, out);
-#endif
         if (digits == 0) put_floats(weight, source, x_stride, block, out);
         row += block;
     }
@@ -101,8 +99,6 @@ struct FloatProduct {
     }
 };
 
-#if defined(__AVX512VNNI__)
-
 template <int Digits, class Codes>
 struct DigitProduct {
     static constexpr int kMostRows = largest_block(Digits);
@@ -127,27 +123,20 @@ void multiply_bytes(const PackedWords& words, const IntegerTable& table, const R
     }
     alignas(64) uint8_t decoded[kChunkDepth * kPassColumns];
     decode_bytes(packed, spans.chunk.steps, decoded);
-    const DecodedBytes codes{decoded};
-    rows.for_each(DigitProduct<Digits, DecodedBytes>{codes, spans, totals, column});
+    const DecodedBytes<IsCodes> codes{decoded};
+    rows.for_each(DigitProduct<Digits, DecodedBytes<IsCodes>>{codes, spans, totals, column});
 }
-
-#endif
 
 inline void multiply_pass(int digits, const PackedWords& words, const IntegerTable& table, const float* values,
                           const RowBlocks& rows, const ChunkSpans& spans, Totals totals, int64_t column) {
-#if defined(__AVX512VNNI__)
     if (digits == 1) {
         return table.is_codes ? multiply_bytes<1, true>(words, table, rows, spans, totals, column)
                               : multiply_bytes<1, false>(words, table, rows, spans, totals, column);
     }
-    if (digits == kDigits) {
+    if (kHasDotInstruction && digits == kDigits) {
         return table.is_codes ? multiply_bytes<kDigits, true>(words, table, rows, spans, totals, column)
                               : multiply_bytes<kDigits, false>(words, table, rows, spans, totals, column);
     }
-#else
-    (void)digits;
-    (void)table;
-#endif
     const PackedFloats packed{words, FloatTable(values)};
     if (rows.rows <= rows.largest) {
         return rows.for_each(FloatProduct<PackedFloats>{packed, spans, totals, column});

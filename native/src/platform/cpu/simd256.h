@@ -192,7 +192,18 @@ struct FloatTable {
     Floats low, high;
 };
 
-constexpr bool kHasDot = false;
+// accumulator[lane] += four bytes times four signed ones; sums of two products must fit 16 bits: Signed bytes, or
+// unsigned ones up to 127.
+constexpr bool kHasDotInstruction = false;
+template <bool Signed>
+inline void dot(Ints& accumulator, Ints bytes, Ints signed_bytes) {
+    if constexpr (Signed) {
+        signed_bytes = _mm256_sign_epi8(signed_bytes, bytes);
+        bytes = _mm256_abs_epi8(bytes);
+    }
+    const Ints pairs = _mm256_maddubs_epi16(bytes, signed_bytes);
+    accumulator = _mm256_add_epi32(accumulator, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+}
 
 }  // namespace
 }  // namespace lk::cpu

@@ -175,15 +175,28 @@ struct FloatTable {
     Floats all;
 };
 
-// accumulator[lane] += four unsigned bytes times four signed ones.
+// accumulator[lane] += four bytes times four signed ones. With VNNI the bytes are any unsigned ones; otherwise sums of
+// two products must fit 16 bits: Signed bytes, or unsigned ones up to 127.
 #if defined(__AVX512VNNI__)
-constexpr bool kHasDot = true;
+constexpr bool kHasDotInstruction = true;
 // In assembly: GCC 12 copies the intrinsic's accumulators from register to register.
+template <bool Signed>
 inline void dot(Ints& accumulator, Ints bytes, Ints signed_bytes) {
+    static_assert(!Signed);
     asm("vpdpbusd %2, %1, %0" : "+v"(accumulator) : "v"(bytes), "v"(signed_bytes));
 }
 #else
-constexpr bool kHasDot = false;
+constexpr bool kHasDotInstruction = false;
+template <bool Signed>
+inline void dot(Ints& accumulator, Ints bytes, Ints signed_bytes) {
+    if constexpr (Signed) {
+        const __mmask64 negative = _mm512_movepi8_mask(bytes);
+        signed_bytes = _mm512_mask_sub_epi8(signed_bytes, negative, _mm512_setzero_si512(), signed_bytes);
+        bytes = _mm512_abs_epi8(bytes);
+    }
+    const Ints pairs = _mm512_maddubs_epi16(bytes, signed_bytes);
+    accumulator = _mm512_add_epi32(accumulator, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
 #endif
 
 }  // namespace
