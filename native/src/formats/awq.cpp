@@ -1,6 +1,5 @@
 // AWQ in its GEMM version: W[n, k] = (q - z) * scale[g, n], g = k / group_size. Codes and zero points are packed along
 // n, eight to a 32-bit word, in the order 0 2 4 6 1 3 5 7 from its lowest bits on.
-#include "core/dtype.h"
 #include "formats/integer.h"
 
 namespace lk::formats {
@@ -15,10 +14,8 @@ void check(const Tensors& t) {
 }
 
 TensorSizes sizes(const Tensors& t) {
-    TensorSizes sizes = integer::sizes(t);
+    TensorSizes sizes = integer::sizes_by_columns(t);
     sizes.group_index = 0;
-    sizes.codes = t.in_features * (t.out_features / 2);
-    sizes.zero_points = integer::groups_of_row(t) * (t.out_features / 2);
     return sizes;
 }
 
@@ -31,11 +28,9 @@ NibbleStorage packed_along_rows(const Tensors& t, int64_t columns) {
 }
 
 Storage storage(const Tensors& t) {
-    const int64_t groups = integer::groups_of_row(t);
-    return {
-        .codes = packed_along_rows(t, t.in_features),
-        .zero_points = packed_along_rows(t, groups),
-        .units = {.stride = size_of(t.scale_dtype), .transposed_rows = t.out_features, .transposed_groups = groups}};
+    return {.codes = packed_along_rows(t, t.in_features),
+            .zero_points = packed_along_rows(t, integer::groups_of_row(t)),
+            .units = integer::units_by_columns(t)};
 }
 
 }  // namespace

@@ -48,6 +48,17 @@ TensorSizes sizes(const lk_weight_tensors& t) {
     return sizes;
 }
 
+TensorSizes sizes_by_columns(const lk_weight_tensors& t) {
+    TensorSizes result = sizes(t);
+    result.codes = t.in_features * (t.out_features / 2);
+    result.zero_points = groups_of_row(t) * (t.out_features / 2);
+    return result;
+}
+
+UnitStorage units_by_columns(const lk_weight_tensors& t) {
+    return {.stride = size_of(t.scale_dtype), .transposed_rows = t.out_features, .transposed_groups = groups_of_row(t)};
+}
+
 Codec symmetric(const lk_weight_tensors& t) {
     return codec(t, OffsetKind::none, 8);
 }

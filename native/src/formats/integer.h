@@ -18,6 +18,10 @@ void check_out_features_multiple_of(const lk_weight_tensors& tensors, int64_t mu
 // Bytes of scales, and of an act-order's group index if there is one.
 TensorSizes sizes(const lk_weight_tensors& tensors);
 
+// What AWQ and GPTQ share: all tensors have n running fastest, codes and zero points fill 32-bit words.
+TensorSizes sizes_by_columns(const lk_weight_tensors& tensors);
+UnitStorage units_by_columns(const lk_weight_tensors& tensors);
+
 // Without zero points: codes are stored plus 8.
 Codec symmetric(const lk_weight_tensors& tensors);
 // W = (q - (z + bias)) * scale.
