@@ -12,6 +12,7 @@
             "weights_each": {"HMMA": 8},      weights of a lane for each such instruction of the loop,
             "weights": 16,                    or for a whole iteration
             "iterations": "K // 128 // warps",  of one warp
+            "uneven": true,                   of the mean warp: a block's warps differ by one
             "loads": {                        what the loop's loads bring
                 "codes":  {"bytes": 0.5},
                 "scales": {"bytes": 0.015625, "lanes": 4},
@@ -38,7 +39,7 @@ against the code, and a contradiction is a violation:
 - `iterations`: blocks * warps * 32 * (weights of an iteration) * iterations must be 95 to 100 % of
   N * K (`min_share` says otherwise). Weights of an iteration are counted in the code. Where such
   instructions (`weights_each`) lie outside the loop too, a tail takes what full iterations leave, so
-  that iterations must be whole: write `//`. A loop that has them all may be left within an iteration:
+  that iterations must be whole, if `uneven` those of a block: write `//`. A loop that has them all may be left within an iteration:
   write `/`. What every way through the loop passes outside it too, such as the last stages of a
   pipeline, counts once for each warp, and not as the loop's.
 - `loads`: their widths in the loop must be weights * bytes * lanes. `bytes` are those a weight takes in
@@ -92,6 +93,7 @@ class LoopSpec:
     weights_each: dict[str, float] = field(default_factory=dict)
     weights: float | None = None
     iterations: Formula | None = None
+    uneven: bool = False
     loads: dict[str, Load] = field(default_factory=dict)
     bytes_per_weight: float | None = None
     stages: int = 0

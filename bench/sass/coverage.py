@@ -40,6 +40,8 @@ def share_of_weights(
     if share + besides > 1 + _ROUNDING:
         what = "share of the weights" + (" with those outside the loop" if besides else "")
         return share, (what, "at most 1", f"{share + besides:.3f}")
-    if iterations != int(iterations) and weights_of(code, spec) > weights_of(body, spec):
+    whole = iterations * names["warps"] if spec.uneven else iterations
+    has_tail = weights_of(code, spec) > weights_of(body, spec)
+    if has_tail and abs(whole - round(whole)) > _ROUNDING:
         return share, ("iterations of a loop with a tail", "whole", f"{iterations:g}")
     return share, None

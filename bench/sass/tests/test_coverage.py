@@ -36,9 +36,15 @@ class Claims(unittest.TestCase):
         iterations: Any = "K // 128 // warps",
         loads: dict[str, Any] | None = None,
         limits: dict[str, Any] | None = None,
+        uneven: bool = False,
         **launch: Any,
     ) -> list[str]:
-        loop = {"weights_each": {"HMMA": 8}, "iterations": iterations, "loads": loads or _LOADS}
+        loop = {
+            "weights_each": {"HMMA": 8},
+            "iterations": iterations,
+            "uneven": uneven,
+            "loads": loads or _LOADS,
+        }
         shapes = [{"M": 1, "N": 4096, "K": 8192}]
         entry = {
             "kernel": "lk::decode",
@@ -77,6 +83,20 @@ class Claims(unittest.TestCase):
             self.found(looped(*_RECORD * 3, tail=_RECORD), formula),
         )
         self.assertEqual([], self.found(looped(*_RECORD * 3), formula))
+
+    def test_warps_with_different_iterations(self) -> None:
+        # 64 records for 24 warps: 16 of them have three, 8 two.
+        subject = looped(*_RECORD, tail=_RECORD)
+        formula = "K / 128 / warps"
+        where = "iterations of a loop with a tail at M=1 N=4096 K=8192"
+        self.assertEqual(
+            [f"{where}: whole, 2.66667"], self.found(subject, formula, threads=768)
+        )
+        self.assertEqual([], self.found(subject, formula, uneven=True, threads=768))
+        self.assertEqual(
+            [f"{where}: whole, 2.64062"],
+            self.found(subject, "(K / 128 - 5 / 8) / warps", uneven=True, threads=768),
+        )
 
     def test_stages_that_are_always_left_over(self) -> None:
         # A pipeline: every warp's last record is outside the loop, so that three are in it, not four.

@@ -21,10 +21,10 @@ namespace lk::cuda {
 
 // How the adapter of a token's entry changes a slice of the module. rank 0: not at all.
 struct TokenUpdate {
-    const float* values = nullptr;  // of the slice
+    const float* values = nullptr;  // of the slice; of the next one if the rank is 0
     const void* b = nullptr;
-    int64_t columns = 0;       // of the slice
-    int64_t first_column = 0;  // of the warp, within the slice; may be negative
+    int32_t columns = 0;       // of the slice
+    int32_t first_column = 0;  // of the warp, within the slice; may be negative
     float factor = 0;
     int32_t rank = 0;
     lk_dtype dtype = LK_DTYPE_F32;  // of B
@@ -49,11 +49,8 @@ struct UpdateValues {
             const auto dtype = lk_dtype(shuffle(int32_t(own.dtype), token));
             float factor = shuffle(own.factor, token);
             float v[4];
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                const int32_t r = first_rank + int32_t(lane % 4) * 2 + i % 2 + i / 2 * 8;
-                v[i] = r < rank ? whole_value(adapters, values + r) : 0.0f;
-            }
+            load_whole(adapters, values + first_rank + int32_t(lane % 4) * 2, rank - first_rank - int32_t(lane % 4) * 2,
+                       v);
             if (!Exact) factor *= normalize(v, dtype);
             split(v, dtype, parts[c]);
 #pragma unroll
@@ -62,6 +59,21 @@ struct UpdateValues {
     }
 
   private:
+    // v = values 0, 1, 8 and 9 from here on, as far as there are `left`.
+    __device__ __forceinline__ static void load_whole(const Adapters& adapters, const float* values, int32_t left,
+                                                      float (&v)[4]) {
+#pragma unroll
+        for (float& value : v) value = 0;
+#pragma unroll 2
+        for (int32_t piece = 0; piece < adapters.pieces; ++piece, values += adapters.piece_stride) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const int32_t r = i % 2 + i / 2 * 8;
+                if (r < left) v[i] += values[r];
+            }
+        }
+    }
+
     // For fp16: the largest of the token's values comes to [1, 2). Returns what it was divided by.
     __device__ __forceinline__ static float normalize(float (&v)[4], lk_dtype dtype) {
         constexpr uint32_t kMagnitude = 0x7fffffffu;
@@ -110,21 +122,21 @@ struct UpdateValues {
 // Tokens of one adapter among the warp's, as every lane sees it: the update of the first of them.
 struct UpdateUnit {
     const void* b;
-    int64_t columns;
-    int64_t first_column;
+    int32_t columns;
+    int32_t first_column;
     int32_t rank;
     lk_dtype dtype;
     uint32_t tokens;  // a bit each
 
     __device__ __forceinline__ UpdateUnit(const TokenUpdate& own, uint32_t same, uint32_t leader)
         : b(shuffle_wide(own.b, leader)),
-          columns(shuffle_wide(own.columns, leader)),
-          first_column(shuffle_wide(own.first_column, leader)),
+          columns(shuffle(own.columns, leader)),
+          first_column(shuffle(own.first_column, leader)),
           rank(shuffle(own.rank, leader)),
           dtype(lk_dtype(shuffle(int32_t(own.dtype), leader))),
           tokens(shuffle(same, leader)) {}
 
-    __device__ __forceinline__ bool has_column(int64_t column) const {
+    __device__ __forceinline__ bool has_column(int32_t column) const {
         return first_column + column >= 0 && first_column + column < columns;
     }
 };
@@ -139,15 +151,28 @@ __device__ __forceinline__ void stage_factors(const UpdateUnit& unit, int32_t fi
         const int rank = vector / 4;
         const int column = vector % 4 * 8;
         const bool has_rank = first_rank + rank < unit.rank;
-        const uint16_t* const from = b + (first_rank + rank) * unit.columns + unit.first_column + column;
+        const uint16_t* const from = b + int64_t(first_rank + rank) * unit.columns + unit.first_column + column;
         if (aligned) {
             const bool present = has_rank && unit.has_column(column);
             cp_async_zero_fill<16>(&to.values[rank][column], present ? from : b, present ? 16 : 0);
             continue;
         }
+#pragma unroll 1
         for (int j = 0; j < 8; ++j) {
             to.values[rank][column + j] = has_rank && unit.has_column(column + j) ? from[j] : uint16_t(0);
         }
+    }
+}
+
+// totals += factors * sums, of tile c of tokens and `tile` of columns, where the unit has both token and column.
+__device__ __forceinline__ void add_sums(const UpdateUnit& unit, int c, int tile, const float (&sums)[4],
+                                         const float (&factors)[2], float (&totals)[4]) {
+    const uint32_t lane = lane_id();
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+        const uint32_t token = uint32_t(c) * kUpdateTokens + lane % 4 * 2 + uint32_t(i % 2);
+        const bool in_unit = (unit.tokens >> token & 1) != 0;
+        if (in_unit && unit.has_column(tile * 16 + int(lane / 4) + i / 2 * 8)) totals[i] += factors[i % 2] * sums[i];
     }
 }
 
@@ -163,8 +188,7 @@ __device__ __forceinline__ void add_unit(const UpdateUnit& unit, const UpdateFac
     }
 #pragma unroll
     for (int c = 0; c < ColumnTiles; ++c) {
-        const uint32_t tokens = unit.tokens >> c * kUpdateTokens;
-        if ((tokens & 0xffu) == 0) continue;
+        if ((unit.tokens >> c * kUpdateTokens & 0xffu) == 0) continue;
         const uint32_t high[2] = {values.parts[c][0], values.parts[c][1]};
         const uint32_t low[2] = {values.parts[c][2], values.parts[c][3]};
 #pragma unroll
@@ -172,62 +196,47 @@ __device__ __forceinline__ void add_unit(const UpdateUnit& unit, const UpdateFac
             float sums[4] = {};
             mma_m16n8k16<B>(sums, a[tile], low, sums);
             mma_m16n8k16<B>(sums, a[tile], high, sums);
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                const bool in_unit = (tokens >> (lane % 4 * 2 + uint32_t(i % 2)) & 1) != 0;
-                if (in_unit && unit.has_column(tile * 16 + int(lane / 4) + i / 2 * 8)) {
-                    totals[c][tile][i] += values.factors[c][i % 2] * sums[i];
-                }
-            }
+            add_sums(unit, c, tile, sums, values.factors[c], totals[c][tile]);
         }
     }
 }
 
-// The same in fp32. A lane loads an element of B, those that multiply with it get it from there.
+// The same in fp32. A lane loads an element of B, those that multiply with it get it from there. One half of the
+// columns after the other: registers for the sums of both there are not everywhere.
 template <bool Exact, int ColumnTiles>
 __device__ __forceinline__ void add_unit_exactly(const UpdateUnit& unit, int32_t first_rank,
                                                  const UpdateValues<Exact, ColumnTiles>& values,
                                                  float (*totals)[2][4]) {
     const uint32_t lane = lane_id();
     const int32_t ranks = unit.rank - first_rank < kUpdateRanks ? unit.rank - first_rank : kUpdateRanks;
-    const bool has_own = unit.has_column(lane);
-    float sums[ColumnTiles][2][4] = {};
-    for (uint32_t holder = 0; holder < 4; ++holder) {  // of ranks 2 * holder + {0, 1, 8, 9}
 #pragma unroll
-        for (int part = 0; part < 4; ++part) {
-            const int32_t rank = int32_t(holder) * 2 + part % 2 + part / 2 * 8;
-            if (rank >= ranks) continue;
-            const int64_t element = (first_rank + rank) * unit.columns + unit.first_column + lane;
-            const float own = has_own ? load_element(unit.b, unit.dtype, element) : 0.0f;
-            float b[4];
+    for (uint32_t tile = 0; tile < 2; ++tile) {
+        const uint32_t own_column = tile * 16 + lane % 16;
+        const bool has_own = unit.has_column(int32_t(own_column));
+        float sums[ColumnTiles][4] = {};
+#pragma unroll 1
+        for (uint32_t holder = 0; holder < 4; ++holder) {  // of ranks 2 * holder + {0, 1, 8, 9}
 #pragma unroll
-            for (uint32_t i = 0; i < 4; ++i) b[i] = shuffle(own, lane / 4 + i * 8);
+            for (int part = 0; part < 4; ++part) {
+                const int32_t rank = int32_t(holder) * 2 + part % 2 + part / 2 * 8;
+                if (rank >= ranks) continue;
+                const int64_t element = int64_t(first_rank + rank) * unit.columns + unit.first_column + own_column;
+                const float own = has_own ? load_element(unit.b, unit.dtype, element) : 0.0f;
+                const float b[2] = {shuffle(own, lane / 4), shuffle(own, lane / 4 + 8)};
 #pragma unroll
-            for (int c = 0; c < ColumnTiles; ++c) {
+                for (int c = 0; c < ColumnTiles; ++c) {
 #pragma unroll
-                for (uint32_t j = 0; j < 2; ++j) {
-                    const float value = bits_float(shuffle(values.parts[c][part], (lane % 4 * 2 + j) * 4 + holder));
+                    for (uint32_t j = 0; j < 2; ++j) {
+                        const float value = bits_float(shuffle(values.parts[c][part], (lane % 4 * 2 + j) * 4 + holder));
 #pragma unroll
-                    for (uint32_t i = 0; i < 4; ++i) {
-                        float& sum = sums[c][i / 2][i % 2 * 2 + j];
-                        sum = fma_rn(value, b[i], sum);
+                        for (uint32_t i = 0; i < 2; ++i) sums[c][2 * i + j] = fma_rn(value, b[i], sums[c][2 * i + j]);
                     }
                 }
             }
         }
-    }
 #pragma unroll
-    for (int c = 0; c < ColumnTiles; ++c) {
-        const uint32_t tokens = unit.tokens >> c * kUpdateTokens;
-#pragma unroll
-        for (int tile = 0; tile < 2; ++tile) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                const bool in_unit = (tokens >> (lane % 4 * 2 + uint32_t(i % 2)) & 1) != 0;
-                if (in_unit && unit.has_column(tile * 16 + int(lane / 4) + i / 2 * 8)) {
-                    totals[c][tile][i] += values.factors[c][i % 2] * sums[c][tile][i];
-                }
-            }
+        for (int c = 0; c < ColumnTiles; ++c) {
+            add_sums(unit, c, int(tile), sums[c], values.factors[c], totals[c][tile]);
         }
     }
 }
@@ -254,7 +263,7 @@ __device__ __forceinline__ void add_slice(const Adapters& adapters, int32_t segm
             }
             cp_async_commit();
         };
-#pragma unroll
+#pragma unroll 1
         for (int stage = 0; stage < kStages - 1; ++stage) stage_next(stage);
         UpdateValues<Exact, ColumnTiles> values;
         values.load(adapters, own, first_rank);
@@ -289,15 +298,15 @@ __device__ __forceinline__ void add_vectors(const TokenUpdate& own, const Update
             const uint32_t token = uint32_t(c) * kUpdateTokens + lane % 4 * 2 + j;
             const uint32_t vectors = shuffle(own.vectors, token);
             const float* const bias = shuffle_wide(own_vectors, token);
-            const int64_t columns = shuffle_wide(own.columns, token);
-            const int64_t first_column = shuffle_wide(own.first_column, token);
+            const int32_t columns = shuffle(own.columns, token);
+            const int32_t first_column = shuffle(own.first_column, token);
             const float factor = shuffle(own.factor, token);
             const bool adds_bias =
                 (vectors & kHasBias) != 0 && share.first_rank == 0 && (share.first_tokens >> token & 1) != 0;
             const float* const scale = bias + ((vectors & kHasBias) != 0 ? columns : 0);
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
-                const int64_t column = first_column + i * 8 + int(lane / 4);
+                const int32_t column = first_column + i * 8 + int(lane / 4);
                 if (vectors == 0 || column < 0 || column >= columns) continue;
                 float& total = totals[c][i / 2][i % 2 * 2 + int(j)];
                 if (adds_bias) total += factor * bias[column];
@@ -310,7 +319,7 @@ __device__ __forceinline__ void add_vectors(const TokenUpdate& own, const Update
 // Of up to 32 tokens, each of which a lane stands for.
 template <bool Exact, int ColumnTiles>
 __device__ __forceinline__ void add_adapters_to_tokens(const Adapters& adapters, int64_t first_row, int64_t rows,
-                                                       int64_t first_column, UpdateStaging& staging,
+                                                       int32_t first_column, UpdateStaging& staging,
                                                        const UpdateShare& share, float (*totals)[2][4]) {
     static_assert(ColumnTiles * kUpdateTokens <= 32);
     const DevicePlan& plan = adapters.plan;
@@ -321,33 +330,26 @@ __device__ __forceinline__ void add_adapters_to_tokens(const Adapters& adapters,
     for (; any(entry < end); ++entry) {
         const bool has_values = entry < end && (adapters.by_tiles || entry < adapters.value_rows);
         const int32_t segment = has_values ? plan.segment_of_entry[entry] : -1;
-        const LoraDescriptor* slices = nullptr;
-        const float* values = nullptr;
-        float weight = 0;
-        if (segment >= 0) {
-            slices = plan.descriptors[segment] + adapters.first_slice;
-            values = values_of(adapters, entry);
-            weight = plan.weights[entry];
-        }
-        for (int32_t s = 0; s < adapters.slice_count; ++s) {
-            TokenUpdate own;
-            const int32_t rank = slices == nullptr ? 0 : slices[s].rank;
-            if (rank > 0) {
-                const LoraDescriptor& slice = slices[s];
-                own.columns = slice.columns;
-                own.first_column = first_column - slice.first_column;
-                if (own.first_column < own.columns && own.first_column + kUpdateColumns > 0) {
-                    own.values = values;
+        TokenUpdate own;
+        if (segment >= 0) own.values = values_of(adapters, entry);
+        for (int32_t s = adapters.first_slice; s < adapters.first_slice + adapters.slice_count; ++s) {
+            own.rank = 0;
+            own.vectors = 0;
+            if (segment >= 0) {
+                const LoraDescriptor& slice = plan.descriptors[segment][s];
+                own.columns = int32_t(slice.columns);
+                own.first_column = first_column - int32_t(slice.first_column);
+                if (slice.rank > 0 && own.first_column < own.columns && own.first_column + kUpdateColumns > 0) {
                     own.b = slice.b;
-                    own.factor = weight * slice.scale;
-                    own.rank = rank;
+                    own.factor = plan.weights[entry] * slice.scale;
+                    own.rank = slice.rank;
                     own.dtype = slice.b_dtype;
                     own.vectors = slice.vectors;
                 }
-                values += value_count(adapters, rank);
             }
             add_slice<Exact, ColumnTiles>(adapters, segment, own, staging, share, totals);
             if (any(own.vectors != 0)) add_vectors<ColumnTiles>(own, share, totals);
+            if (segment >= 0) own.values += value_count(adapters, plan.descriptors[segment][s].rank);
         }
     }
 }
@@ -355,9 +357,9 @@ __device__ __forceinline__ void add_adapters_to_tokens(const Adapters& adapters,
 // totals[c][tile][i] += what the rows' adapters add to y[first_row + 8c + 2t + i % 2][first_column + 16 tile + g +
 // i / 2 * 8], of lane 4g + t: mma's accumulators with rows of W as rows. Rows from `rows` on have none.
 //
-// All lanes of the warp call it; the staging is the warp's alone, and no other copies of its threads are under way. The
-// kernel has called grid_dependency_wait(). Exact: y is fp32. Warps that have sums of the same tile share the work:
-// `share`.
+// All lanes of the warp call it; the staging is the warp's alone, no other copies of its threads are under way, and
+// no lane reads it any more when one returns. The kernel has called grid_dependency_wait(). Exact: y is fp32. Warps
+// that have sums of the same tile share the work: `share`.
 template <bool Exact, int ColumnTiles>
 __device__ __forceinline__ void add_adapters_to_tile(const Adapters& adapters, int64_t first_row, int64_t rows,
                                                      int64_t first_column, UpdateStaging& staging,
@@ -369,8 +371,8 @@ __device__ __forceinline__ void add_adapters_to_tile(const Adapters& adapters, i
     if (adapters.plan.counts == nullptr) return;
 #pragma unroll
     for (int first = 0; first < ColumnTiles; first += kTiles) {
-        add_adapters_to_tokens<Exact, kTiles>(adapters, first_row + first * kUpdateTokens, rows, first_column, staging,
-                                              share, totals + first);
+        add_adapters_to_tokens<Exact, kTiles>(adapters, first_row + first * kUpdateTokens, rows, int32_t(first_column),
+                                              staging, share, totals + first);
     }
 }
 

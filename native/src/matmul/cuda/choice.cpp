@@ -97,7 +97,8 @@ BatchChoice cheapest(const FragmentView& weight, lk_dtype dtype, const Problem& 
 
 bool can_decode(const FragmentView& weight, lk_dtype dtype, int64_t tokens, const DeviceFacts& device) {
     return decode_kernel_for(weight, dtype) != nullptr &&
-           decode_shared_bytes(weight, tokens, true) <= device.shared_bytes_per_block;
+           decode_shared_bytes(weight, tokens, true, decode_warps(device.compute_capability)) <=
+               device.shared_bytes_per_block;
 }
 
 }  // namespace
@@ -132,20 +133,20 @@ MatmulChoice choose_matmul(const FragmentView& weight, lk_dtype dtype, int64_t t
     // Without k there is nothing to cut into slices: bias and zeros.
     const bool plain = dtype == LK_DTYPE_F32 || !batch_multiplies(weight) || weight.layout.in_features == 0;
     if (plain) {
-        return {MatmulPath::plain, {}, plain_choice(weight.layout, tokens, device.multiprocessors, batch_invariant)};
+        return {MatmulPath::plain, 0, {}, plain_choice(weight.layout, tokens, device.multiprocessors, batch_invariant)};
     }
     if (tokens <= kDecodeTokens && !batch_invariant && can_decode(weight, dtype, tokens, device)) {
-        return {MatmulPath::decode, {}, {}};
+        return {MatmulPath::decode, decode_warps(device.compute_capability), {}, {}};
     }
     const Tuning& tuning = tuning_of(device.compute_capability);
     Problem problem{tuning, device.multiprocessors, divide_up(weight.layout.out_features, 128), weight.layout.records(),
                     tokens};
-    if (!batch_invariant) return {MatmulPath::batch, cheapest(weight, dtype, problem, 0, device), {}};
+    if (!batch_invariant) return {MatmulPath::batch, 0, cheapest(weight, dtype, problem, 0, device), {}};
     Problem single = problem;
     single.multiprocessors = tuning.multiprocessors;
     single.tokens = 1;
     const int slices = cheapest(weight, dtype, single, 0, device).slices;
-    return {MatmulPath::batch, cheapest(weight, dtype, problem, slices, device), {}};
+    return {MatmulPath::batch, 0, cheapest(weight, dtype, problem, slices, device), {}};
 }
 
 }  // namespace lk::cuda

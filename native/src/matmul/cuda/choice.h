@@ -34,6 +34,7 @@ enum class MatmulPath : uint8_t {
 
 struct MatmulChoice {
     MatmulPath path;
+    int decode_warps;
     BatchChoice batch;
     PlainChoice plain;
 };

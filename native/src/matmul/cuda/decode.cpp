@@ -17,11 +17,11 @@ MatmulKernel decode_kernel_for(const FragmentView& weight, lk_dtype dtype) {
     return decode_e2m1_kernel(weight, dtype);
 }
 
-LaunchConfig decode_launch(const MatmulArguments& arguments) {
+LaunchConfig decode_launch(const MatmulArguments& arguments, int warps) {
     return {.grid = dim3(unsigned(arguments.weight.layout.panels())),
-            .block = kDecodeThreads,
+            .block = dim3(unsigned(warps) * 32),
             .shared_bytes = uint32_t(decode_shared_bytes(arguments.weight, arguments.tokens.count,
-                                                         arguments.adapters.plan.counts != nullptr))};
+                                                         arguments.adapters.plan.counts != nullptr, warps))};
 }
 
 }  // namespace lk::cuda

@@ -1,9 +1,10 @@
 // y = x * W^T for up to eight tokens: W is streamed once, at the speed of memory.
 //
-// A block computes a panel of W, its warps split K. A warp keeps two records under way in registers, 64 KiB in a
-// multiprocessor; its scales and tokens lie in shared memory, which it fills itself, and no block waits for
-// another. (Tokens from global memory would share a scoreboard with the codes: waiting for them would wait for the
-// codes of the records ahead as well.) Sums of the warps meet in shared memory and are added in the order of K.
+// A block computes a panel of W, its warps split K. They keep records under way in registers, 64 KiB in a
+// multiprocessor from sm_90 on and 48 KiB below; a warp's scales and tokens lie in shared memory, which it fills
+// itself, and no block waits for another. (Tokens from global memory would share a scoreboard with the codes: waiting
+// for them would wait for the codes of the records ahead as well.) Sums of the warps meet in shared memory and are
+// added in the order of K.
 #pragma once
 
 #include "lora/cuda/epilogue.cuh"
@@ -22,7 +23,7 @@ namespace lk::cuda {
 template <class T>
 __device__ __forceinline__ void fill_pair_table(const FragmentView& weight, char* table) {
     // Two entries in one store of a lane would conflict; a warp writes the copies of one entry.
-    for (int entry = int(threadIdx.x) / 32; entry < PairTable::kEntries; entry += kDecodeWarps) {
+    for (int entry = int(threadIdx.x) / 32; entry < PairTable::kEntries; entry += int(blockDim.x) / 32) {
         const float* const values = weight.codec.values;
         const uint32_t pair = pack2<T>(values[entry & 15], values[entry >> 4]);
         reinterpret_cast<uint32_t*>(table)[entry * PairTable::kRowWords + int(lane_id())] = pair;
@@ -69,8 +70,8 @@ class DecodeStream {
     }
 
     // `scales` and `sums`: of the first record's first interval, at the lane's rows and tokens. `tokens`: of the first
-    // record's first block, at the lane's token and k.
-    __device__ __forceinline__ void add(const float4* scales, const float* sums, const uint4* tokens,
+    // record's first block, at the lane's token and k. They are left behind the last record's.
+    __device__ __forceinline__ void add(const float4*& scales, const float*& sums, const uint4*& tokens,
                                         uint32_t lane_offset, LaneSums& totals) {
         for (; left_ > 0; left_ -= kAhead) {
 #pragma unroll
@@ -104,7 +105,9 @@ class DecodeStream {
 #pragma unroll
             for (int interval = 0; interval < kIntervals; ++interval) {
                 // Without it the compiler loads the next tokens early, into registers that there are not.
-                if (interval == 0 || C != Correction::none) warp_sync();
+                constexpr bool kFewRegisters = kAhead == 1 && Depth == 32;
+                if (C == Correction::constant || (C == Correction::none && (interval == 0 || kFewRegisters)))
+                    warp_sync();
                 const int block = interval * (Depth / FragmentLayout::kBlockDepth);
                 add_interval<Values, T, C, Depth>(codes + block, tokens + block * kBlockVectors,
                                                   scales + interval * kFloat4s, sums + interval * kSumFloats,
@@ -118,8 +121,7 @@ class DecodeStream {
     uint4 codes_[kAhead][kBlocks];
 };
 
-// The k-blocks behind the last whole record, one at a time. All pointers are to what belongs to the first of them, but
-// `scales`, to those of the panel.
+// The k-blocks behind the last whole record, one at a time. All pointers are to what belongs to the first of them.
 template <class Values, class T, Correction C, int Depth>
 __device__ __forceinline__ void add_last_blocks(const MatmulArguments& arguments, int64_t panel, const float4* scales,
                                                 const float* sums, const uint4* staged, uint32_t lane_offset,
@@ -129,14 +131,15 @@ __device__ __forceinline__ void add_last_blocks(const MatmulArguments& arguments
     const FragmentLayout& layout = arguments.weight.layout;
     const int lane = int(lane_id());
     const int first = int(layout.in_features / FragmentLayout::kRecordDepth) * 4;
+    const int count = int(layout.blocks()) - first;
 #pragma unroll 1
-    for (int block = first; block < int(layout.blocks()); ++block) {
+    for (int block = 0; block < count; ++block) {
         const uint4 codes = load_nc(reinterpret_cast<const uint4*>(arguments.weight.codes) +
-                                    (panel * layout.blocks() + block) * 32 + lane);
+                                    (panel * layout.blocks() + first + block) * 32 + lane);
         if constexpr (Values::kScalesCodes) {
             // Behind the last group all tokens are 0, whatever the scale.
             const int group = 2 * block + lane % 4 / 2;
-            const int groups = int(divide_up(layout.in_features, Depth));
+            const int groups = int(divide_up(layout.in_features, Depth)) - first * kBlockDepth / Depth;
             const float4* const own = scales + (group < groups ? group : groups - 1) * kFloat4s;
             add_scaled_blocks<Values, T, 1>(&codes, staged, reinterpret_cast<const uint4*>(own), totals, [](int) {});
         } else {
@@ -148,36 +151,31 @@ __device__ __forceinline__ void add_last_blocks(const MatmulArguments& arguments
     }
 }
 
-// A lane's sums, by value.
-struct WarpSums {
-    float values[1][2][4];
-};
-
-// The sums with what adapters add to them: each warp takes the adapters of which a token is the first, and every other
-// 16 ranks of them. A function of its own: inlined, it would take registers from the main loop.
-__device__ __attribute__((noinline)) inline WarpSums add_shared_adapters(const MatmulArguments& arguments,
-                                                                         int64_t panel, UpdateStaging* staging,
-                                                                         WarpSums sums) {
+// sums += what adapters add to them: each warp takes the adapters of which a token is the first, and every other 16
+// ranks of them.
+__device__ __forceinline__ void add_shared_adapters(const MatmulArguments& arguments, int64_t panel,
+                                                    UpdateStaging* staging, float (&sums)[1][2][4]) {
     const int warp = int(threadIdx.x) / 32;
     const UpdateShare share{1u << (warp % kDecodeTokens), warp / kDecodeTokens * kUpdateRanks,
-                            kDecodeWarps / kDecodeTokens * kUpdateRanks};
+                            kDecodeAdapterWarps / kDecodeTokens * kUpdateRanks};
     add_adapters_to_tile<false, 1>(arguments.adapters, 0, arguments.tokens.count, panel * FragmentLayout::kRows,
-                                   staging[warp], sums.values, share);
-    return sums;
+                                   staging[warp], sums, share);
 }
 
 template <class Values, class T, Correction C, int Depth>
-__global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_constant__ MatmulArguments arguments) {
+__global__ void __launch_bounds__((LK_HAS_BULK_COPY ? decode_warps(90) : kMostDecodeWarps) * 32, 1)
+    decode_kernel(const __grid_constant__ MatmulArguments arguments) {
     LK_DYNAMIC_SHARED(char, shared);
     const FragmentView& weight = arguments.weight;
     const FragmentLayout& layout = weight.layout;
     const int lane = int(lane_id());
     const int warp = int(threadIdx.x) / 32;
+    const int warps = int(blockDim.x) / 32;
     const int64_t panel = blockIdx.x;
     const auto records = int(layout.in_features / FragmentLayout::kRecordDepth);
-    const int first = records * warp / kDecodeWarps;
-    const int end = records * (warp + 1) / kDecodeWarps;
-    const bool has_last_blocks = warp == kDecodeWarps - 1 && layout.in_features % FragmentLayout::kRecordDepth != 0;
+    const int first = records * warp / warps;
+    const int end = records * (warp + 1) / warps;
+    const bool has_last_blocks = warp == warps - 1 && layout.in_features % FragmentLayout::kRecordDepth != 0;
     DecodeStream<Values, T, C, Depth> stream(arguments, panel, first, end);
 
     char* const staged = shared + (Values::kHasTable ? PairTable::kEnd : 0);
@@ -192,7 +190,7 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
         .stage(first * kIntervals, end_interval - first * kIntervals);
     cp_async_wait<0>();
     const int token = lane / 4 < arguments.tokens.count ? lane / 4 : arguments.tokens.count - 1;
-    const auto* const own_tokens =
+    const auto* own_tokens =
         reinterpret_cast<const uint4*>(staged + token * row_bytes) + lane % 4 + first * kRecordBlocks * kBlockVectors;
     const float* own_sums = nullptr;
     if constexpr (C != Correction::none) {
@@ -212,38 +210,38 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
     }
 
     const auto lane_offset = uint32_t(lane) * 4;
-    const auto* const row_scales = reinterpret_cast<const float4*>(scales) + lane / 4;
+    const auto* own_scales =
+        reinterpret_cast<const float4*>(scales) + first * kIntervals * (interval_floats(C) / 4) + lane / 4;
     LaneSums totals = {};
-    stream.add(row_scales + first * kIntervals * (interval_floats(C) / 4), own_sums, own_tokens, lane_offset, totals);
+    stream.add(own_scales, own_sums, own_tokens, lane_offset, totals);
     if (has_last_blocks) {
-        const int blocks = (end - first) * kRecordBlocks;
-        add_last_blocks<Values, T, C, Depth>(arguments, panel, row_scales,
-                                             own_sums + (end - first) * kIntervals * token_sum_floats(C),
-                                             own_tokens + blocks * kBlockVectors, lane_offset, totals);
+        add_last_blocks<Values, T, C, Depth>(arguments, panel, own_scales, own_sums, own_tokens, lane_offset, totals);
     }
 
     // Table and scales are read no more.
     block_sync();
     const float tensor = Values::kScalesCodes ? tensor_factor(weight.codec) : 1.0f;
-    WarpSums sums;
+    float sums[1][2][4];
 #pragma unroll
     for (int tile = 0; tile < 2; ++tile) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            sums.values[0][tile][i] = totals[tile][i] * (i < 2 ? Values::kLowerFactor : Values::kUpperFactor) * tensor;
+            sums[0][tile][i] = totals[tile][i] * (i < 2 ? Values::kLowerFactor : Values::kUpperFactor) * tensor;
         }
     }
     grid_dependency_wait();
     if (arguments.adapters.plan.counts != nullptr) {
-        sums = add_shared_adapters(arguments, panel, reinterpret_cast<UpdateStaging*>(shared), sums);
+        if (warp < kDecodeAdapterWarps) {
+            add_shared_adapters(arguments, panel, reinterpret_cast<UpdateStaging*>(shared), sums);
+        }
         block_sync();
     }
-    DecodeSums& meeting = *reinterpret_cast<DecodeSums*>(shared);
+    auto* const meeting = reinterpret_cast<DecodeSums*>(shared);
 #pragma unroll
     for (int tile = 0; tile < 2; ++tile) {
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            meeting.values[warp][lane % 4 * 2 + i % 2][16 * tile + lane / 4 + i / 2 * 8] = sums.values[0][tile][i];
+            meeting[warp].values[lane % 4 * 2 + i % 2][16 * tile + lane / 4 + i / 2 * 8] = sums[0][tile][i];
         }
     }
     block_sync();
@@ -251,8 +249,8 @@ __global__ void __launch_bounds__(kDecodeThreads, 1) decode_kernel(const __grid_
     const int64_t n = panel * FragmentLayout::kRows + lane;
     if (own_token >= arguments.tokens.count || n >= layout.out_features) return;
     float total = 0;
-#pragma unroll
-    for (int w = 0; w < kDecodeWarps; ++w) total += meeting.values[w][own_token][lane];
+#pragma unroll 8
+    for (int w = 0; w < warps; ++w) total += meeting[w].values[own_token][lane];
     const T rounded = finished<T>(arguments, own_token, n, total, bias_at(arguments, n));
     row_of<T>(arguments.y, own_token)[n] = rounded;
 }

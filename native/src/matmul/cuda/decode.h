@@ -10,8 +10,8 @@ namespace lk::cuda {
 // with an offset for every 32 k.
 MatmulKernel decode_kernel_for(const FragmentView& weight, lk_dtype dtype);
 
-// How it is launched.
-LaunchConfig decode_launch(const MatmulArguments& arguments);
+// How it is launched, with decode_warps() of the device.
+LaunchConfig decode_launch(const MatmulArguments& arguments, int warps);
 
 // One unit of compilation for each kind of value.
 MatmulKernel decode_affine_kernel(const FragmentView& weight, lk_dtype dtype);

@@ -4,6 +4,7 @@
 #include "matmul/cuda/values.cuh"
 #include "platform/cuda/convert.cuh"
 #include "platform/cuda/mma.cuh"
+#include "platform/cuda/warp.cuh"
 
 namespace lk::cuda {
 
@@ -40,6 +41,21 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
             tile[3] = first.w;
         }
     }
+    if constexpr (C == Correction::offsets) {
+        // First, and apart from what follows: behind the products there would be no registers for it.
+        const float2 token_sums = *reinterpret_cast<const float2*>(sums);
+        const float4 offset = scales[FragmentLayout::kRows / 4];
+        const float row_offset[4] = {offset.x, offset.y, offset.z, offset.w};
+#pragma unroll
+        for (int tile = 0; tile < 2; ++tile) {
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                totals[tile][i] =
+                    fma_rn(row_offset[2 * tile + i / 2], i % 2 == 0 ? token_sums.x : token_sums.y, totals[tile][i]);
+            }
+        }
+        warp_sync();
+    }
 #pragma unroll
     for (int block = 0; block < Depth / FragmentLayout::kBlockDepth; ++block) {
         const uint4 present = tokens[block * kBlockVectors];
@@ -66,19 +82,6 @@ __device__ __forceinline__ void add_interval(const uint4* codes, const uint4* to
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             totals[tile][i] = fma_rn(row_scale[2 * tile + i / 2], products[tile][i], totals[tile][i]);
-        }
-    }
-    if constexpr (C == Correction::offsets) {
-        const float2 token_sums = *reinterpret_cast<const float2*>(sums);
-        const float4 offset = scales[FragmentLayout::kRows / 4];
-        const float row_offset[4] = {offset.x, offset.y, offset.z, offset.w};
-#pragma unroll
-        for (int tile = 0; tile < 2; ++tile) {
-#pragma unroll
-            for (int i = 0; i < 4; ++i) {
-                totals[tile][i] =
-                    fma_rn(row_offset[2 * tile + i / 2], i % 2 == 0 ? token_sums.x : token_sums.y, totals[tile][i]);
-            }
         }
     }
 }

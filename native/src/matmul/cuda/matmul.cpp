@@ -55,7 +55,7 @@ void matmul(const Stream& stream, const MatmulPlan& plan, const MatmulScratch& s
             const MatmulArguments& arguments, bool programmatic) {
     switch (plan.choice.path) {
         case MatmulPath::decode: {
-            LaunchConfig config = decode_launch(arguments);
+            LaunchConfig config = decode_launch(arguments, plan.choice.decode_warps);
             config.stream = stream.handle();
             config.programmatic = programmatic;
             return launch(decode_kernel_for(arguments.weight, arguments.x.dtype), config, arguments);

@@ -20,10 +20,13 @@ TEST_P(DecodeFormats, MultiplyExactly) {
         ++kernels;
         const SampleMatrix bias(dtype, 1, 64, 0, 2);
         const MatmulCall call{.bias = &bias, .y_padding = 5};
-        // No record at all; slices of none, one and two; tails of one and a half and three k-blocks.
+        // No record at all; slices of none, one and two; tails of one and a half and three k-blocks; more warps than
+        // records.
         expect_exact(format, dtype, 40, round_up(96, format.depth_unit()), 1, call, seed++, launch_decode);
         expect_exact(format, dtype, 33, round_up(432, format.depth_unit()), 7, call, seed++, launch_decode);
         expect_exact(format, dtype, 64, round_up(2272, format.depth_unit()), 8, call, seed++, launch_decode);
+        expect_exact(format, dtype, 64, round_up(2272, format.depth_unit()), 8, call, seed++, launch_decode_of<80>);
+        expect_exact(format, dtype, 33, round_up(3424, format.depth_unit()), 3, call, seed++, launch_decode_of<80>);
     }
     EXPECT_GE(kernels, 1);
 }
@@ -37,6 +40,7 @@ TEST(Decode, AddsAdapters) {
     const SampleFormat int4 = affine_format("int4 g32", ScaleKind::f16, 32, OffsetKind::none, 8);
     for (const int64_t tokens : {1, 5, 8}) {
         expect_exact(int4, LK_DTYPE_F16, 40, 256, tokens, call, uint64_t(tokens), launch_decode);
+        expect_exact(int4, LK_DTYPE_F16, 40, 256, tokens, call, uint64_t(tokens), launch_decode_of<80>);
     }
 }
 
