@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(kShrinkThreads, kApplyBlocks)
     const auto shrinks = uint32_t(adapters.plan.counts->items) * uint32_t(adapters.pieces);
     const uint32_t tickets = shrinks + uint32_t(expand_tiles<1>(y));
     for (;;) {
-        block_sync();
+        // Every thread has read the ticket before: there was a barrier behind.
         if (threadIdx.x == 0) ticket = atomic_add(&counters->tickets, 1u);
         block_sync();
         const uint32_t own = ticket;

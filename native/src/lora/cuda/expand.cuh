@@ -87,7 +87,6 @@ __device__ __forceinline__ void expand_tile(const lk_matrix& x, const Adapters& 
     for_each_total([](float& total, const float& value) { total = value; });
     warp_sync();
     add_adapters_to_tile<kExact>(adapters, first_row, y.rows, first_column, staging.warps[warp].updates, totals);
-    warp_sync();
     for_each_total([](const float& total, float& value) { value = total; });
     warp_sync();
 #pragma unroll 1

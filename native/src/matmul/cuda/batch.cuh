@@ -117,9 +117,9 @@ __global__ void __launch_bounds__(BatchShape<Codec, Tokens>::kThreads, BatchShap
     const int slices_apart = arguments.slices_apart ? arguments.slices : 1;
     const int items = row_tiles * token_tiles * slices_apart;
     for (int index = int(blockIdx.x); index < items; index += int(gridDim.x)) {
-        block_sync();  // what the item before has left in shared memory is done with
+        // Every thread has read the item before: there was a barrier behind.
         if (threadIdx.x == 0) shared->item = item_at(index, slices_apart, row_tiles, token_tiles);
-        block_sync();
+        block_sync();  // and what it has left in shared memory is done with
         const BatchItem& item = shared->item;
         float4* const stored = arguments.slice_sums + int64_t(blockIdx.x) * Stored::kTileVectors;
         const int first_record = item.slice * arguments.slice_records;

@@ -59,8 +59,9 @@ __device__ __forceinline__ void store_tile(OutputTile<T, Shape>& out, const Matm
     for (int i = int(threadIdx.x); i < Shape::kTokens * kVectors; i += Shape::kThreads) {
         const int token = first_token + i / kVectors;
         const int64_t n = first_row + i % kVectors * kVectorElements;
-        if (token >= arguments.tokens.count || n >= y.columns) continue;
+        if (token >= arguments.tokens.count) continue;
         T* const from = &out.elements[i / kVectors][i % kVectors * kVectorElements];
+        // Behind y's last column 0 or less.
         const int count = y.columns - n < kVectorElements ? int(y.columns - n) : kVectorElements;
 #pragma unroll 1
         for (int j = 0; j < count; ++j) {

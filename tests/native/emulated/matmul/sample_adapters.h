@@ -70,7 +70,7 @@ class SampleAdapters {
     }
 
   private:
-    static constexpr int kRanks[2] = {8, 24};
+    static constexpr int kRanks[2] = {8, 64};
     static constexpr float kScales[2] = {2, .5};
     static constexpr float kWeight = .5;
 

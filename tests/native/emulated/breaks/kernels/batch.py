@@ -43,6 +43,7 @@ mxfp4 = product("e2m1", "MXFP4")
 sliced = partial(planted, "e2m1_scaled", 8, "All/BatchSlices.AreAddedUpInEveryWay/NVFP4_8")
 in_groups = partial(planted, "affine", 8, "All/BatchSlices.AreAddedUpInEveryWay/int4_g192_8")
 stored = partial(planted, "affine", 32, "Batch.StoresIntoAnyRows")
+adapters = partial(planted, "affine", 32, "All/BatchTiles.AddAdapters/32")
 
 k_quant = partial(planted, "affine_minimum", 8, "All/BatchSlices.AreAddedUpInEveryWay/Q4_K_8")
 g256 = product("affine", "int4_g256")
@@ -279,6 +280,13 @@ BUGS = [
         unit("affine"),
         "AdapterTraffic.*",
     ),
+    adapters(
+        "factors are staged over a ring that other warps still read",
+        BATCH,
+        "block_sync(); // the ring's memory becomes the updates'",
+        "",
+    ),
+    adapters("y is staged over what other warps still read", BATCH, "block_sync(); // it becomes the output's", ""),
     mxfp4(
         "rows are stored before all warps have rounded theirs",
         BATCH,
@@ -297,8 +305,14 @@ BUGS = [
     mxfp4(
         "tokens behind the last one are stored",
         OUTPUT,
-        "token >= arguments.tokens.count || n >= y.columns",
-        "n >= y.columns",
+        "if (token >= arguments.tokens.count) continue;",
+        "",
+    ),
+    stored(
+        "columns behind the last one are stored",
+        OUTPUT,
+        "y.columns - n < kVectorElements ? int(y.columns - n) : kVectorElements",
+        "kVectorElements",
     ),
     stored(
         "vectors are stored to rows that are not aligned",

@@ -135,20 +135,20 @@ BUGS = [
     expand(
         "values behind the adapter's last rank are read",
         EPILOGUE,
-        "v[i] = r < rank ? whole_value(adapters, values + r) : 0.0f;",
-        "v[i] = whole_value(adapters, values + r);",
+        "if (r < left) v[i] += values[r];",
+        "v[i] += values[r];",
     ),
     expand(
         "a unit's products go to every token of the tile",
         EPILOGUE,
-        "if (in_unit && unit.has_column(tile * 16 + int(lane / 4) + i / 2 * 8)) { totals[c][tile][i] += values.factors[c][i % 2] * sums[i];",
-        "if (unit.has_column(tile * 16 + int(lane / 4) + i / 2 * 8)) { totals[c][tile][i] += values.factors[c][i % 2] * sums[i];",
+        "if (in_unit && unit.has_column(",
+        "if (unit.has_column(",
     ),
     apply(
         "products go to columns of the next slice",
         EPILOGUE,
-        "if (in_unit && unit.has_column(tile * 16 + int(lane / 4) + i / 2 * 8)) { totals[c][tile][i] += values.factors[c][i % 2] * sums[i];",
-        "if (in_unit) { totals[c][tile][i] += values.factors[c][i % 2] * sums[i];",
+        "if (in_unit && unit.has_column(tile * 16 + int(lane / 4) + i / 2 * 8))",
+        "if (in_unit)",
         tests="BackendLoraRules.SlicesThatAreNotFinite*",
     ),
     expand(
@@ -175,15 +175,15 @@ BUGS = [
     expand(
         "an entry's weight is left out",
         EPILOGUE,
-        "own.factor = weight * slice.scale;",
+        "own.factor = plan.weights[entry] * slice.scale;",
         "own.factor = slice.scale;",
         tests=exact("Stacked"),
     ),
     expand(
         "values of a slice that adapters lack are skipped all the same",
         EPILOGUE,
-        "values += value_count(adapters, rank); }",
-        "} values += value_count(adapters, rank > 0 ? rank : 8);",
+        "own.values += value_count(adapters, plan.descriptors[segment][s].rank);",
+        "own.values += value_count(adapters, own.rank > 0 ? own.rank : 8);",
         tests=exact("Slices"),
     ),
     expand(
@@ -196,8 +196,8 @@ BUGS = [
     expand(
         "fp32 products take another lane's element of B",
         EPILOGUE,
-        "shuffle(own, lane / 4 + i * 8)",
-        "shuffle(own, lane / 4 + i * 4)",
+        "shuffle(own, lane / 4 + 8)",
+        "shuffle(own, lane / 4 + 4)",
         tests=exact("Rank320F32"),
     ),
     expand(
