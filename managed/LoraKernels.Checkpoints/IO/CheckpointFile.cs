@@ -42,7 +42,7 @@ internal sealed class CheckpointFile : IDisposable
             if (LengthOf(info) == 0)
                 throw new CheckpointException(path, null, "is empty (0 bytes)");
             var handle = File.OpenHandle(
-                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+                path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, FileOptions.SequentialScan);
             try
             {
                 return new CheckpointFile(path, handle, RandomAccess.GetLength(handle));

@@ -15,12 +15,16 @@ class Units {
           zeros_(codec.has_zero_units() ? static_cast<uint8_t*>(tensors.zero_points.data) : nullptr),
           part_bytes_(size_t(codec.unit_part_bytes())) {}
 
-    // A unit is given by its number in the checkpoint.
-    void read(int64_t unit, uint8_t* out) const {
-        const int64_t offset = storage_.offset(unit, int64_t(part_bytes_));
-        std::memcpy(out, scales_ + offset, part_bytes_);
-        if (zeros_ != nullptr) std::memcpy(out + part_bytes_, zeros_ + offset, part_bytes_);
+    // A unit of a row, where rows begin units. Bytes: those of a unit that lie together.
+    template <size_t Bytes>
+    void read(int64_t row, int64_t unit_of_row, int64_t units_per_row, uint8_t* out) const {
+        const int64_t offset = storage_.transposed_rows != 0
+                                   ? (unit_of_row * storage_.transposed_rows + row) * storage_.stride
+                                   : storage_.offset(row * units_per_row + unit_of_row, int64_t(Bytes));
+        std::memcpy(out, scales_ + offset, Bytes);
+        if (zeros_ != nullptr) std::memcpy(out + Bytes, zeros_ + offset, Bytes);
     }
+    // A unit is given by its number in the checkpoint.
     void write(int64_t unit, const uint8_t* in) const {
         const int64_t offset = storage_.offset(unit, int64_t(part_bytes_));
         std::memcpy(scales_ + offset, in, part_bytes_);

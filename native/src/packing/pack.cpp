@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "formats/group_index.h"
 #include "formats/units.h"
+#include "packing/words.h"
 #include "platform/cpu/thread_pool.h"
 
 namespace lk {
@@ -110,6 +111,7 @@ void unpack_row(const lk_weight& weight, const PackedArrays& packed, const lk_we
 void pack_zero_points(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
     const PanelLayout& layout = weight.layout;
     const NibbleStorage storage = weight.format->storage(tensors).zero_points;
+    if (pack_zero_words(storage, tensors.zero_points.data, layout, panel, packed)) return;
     std::vector<uint8_t> row(size_t(layout.units_per_row()));
     for (int64_t column = 0; column < layout.columns(panel); ++column) {
         read_nibbles(storage, tensors.zero_points.data, panel * kColumns + column, layout.units_per_row(), row.data());
@@ -133,6 +135,36 @@ void unpack_zero_points(const lk_weight& weight, const uint8_t* packed, const lk
     }
 }
 
+// Calls f.template operator()<bytes>() with the bytes of a unit that lie together: copies of a known size are a load
+// and a store.
+template <class F>
+void with_part_bytes(const Codec& codec, const F& f) {
+    switch (codec.unit_part_bytes()) {
+        case 1:
+            return f.template operator()<1>();
+        case 2:
+            return f.template operator()<2>();
+        case 4:
+            return f.template operator()<4>();
+        default:
+            return f.template operator()<16>();
+    }
+}
+
+void pack_units(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
+    const PanelLayout& layout = weight.layout;
+    const Units units(*weight.format, weight.codec, tensors);
+    const int64_t units_per_row = layout.units_per_row(), columns = layout.columns(panel);
+    uint8_t* out = packed + panel * kColumns * units_per_row * weight.codec.unit_bytes();
+    with_part_bytes(weight.codec, [&]<size_t Bytes>() {
+        for (int64_t unit = 0; unit < units_per_row; ++unit) {
+            for (int64_t c = 0; c < columns; ++c, out += weight.codec.unit_bytes()) {
+                units.read<Bytes>(panel * kColumns + c, unit, units_per_row, out);
+            }
+        }
+    });
+}
+
 // Either pointer may be NULL where there is nothing to copy.
 void copy(void* destination, const void* source, int64_t bytes) {
     if (bytes != 0) std::memcpy(destination, source, size_t(bytes));
@@ -154,14 +186,18 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
              weight);
     const PackedArrays packed = weight.arrays();
     if (!weight.in_order) formats::read_order(tensors, packed.order);
-    ThreadPool::shared().parallel_for(layout.panels(), [&](int64_t panel) {
-        pack_panel(tensors, weight, packed, panel);
-        if (has_zero_points(weight)) pack_zero_points(tensors, weight, packed.zero_points, panel);
+    const NibbleStorage codes = weight.format->storage(tensors).codes;
+    ThreadPool::shared().parallel_for(divide_up(layout.panels(), kPackedTogether), [&](int64_t item) {
+        const int64_t begin = item * kPackedTogether, end = std::min(layout.panels(), begin + kPackedTogether);
+        const bool packed_codes =
+            pack_words(codes, tensors.codes.data, layout, weight.order(), begin, end, packed.codes);
+        for (int64_t panel = begin; panel < end; ++panel) {
+            if (!packed_codes) pack_panel(tensors, weight, packed, panel);
+            if (has_zero_points(weight)) pack_zero_points(tensors, weight, packed.zero_points, panel);
+            if (layout.rows_begin_units) pack_units(tensors, weight, packed.scales, panel);
+        }
     });
-    const Units units(*weight.format, weight.codec, tensors);
-    for (int64_t unit = 0; unit < layout.units(); ++unit) {
-        units.read(unit, packed.scales + layout.unit_index(unit) * weight.codec.unit_bytes());
-    }
+    if (!layout.rows_begin_units) copy(packed.scales, tensors.scales.data, tensors.scales.size);
     if (weight.codec.scale_kind == ScaleKind::nested) {
         copy(packed.outer, tensors.outer_table.data, tensors.outer_table.size);
         copy(packed.outer + kOuterTableSize, tensors.outer_scales.data, tensors.outer_scales.size);
