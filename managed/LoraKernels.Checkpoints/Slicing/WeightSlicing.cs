@@ -9,7 +9,8 @@ public static class WeightSlicing
     /// <param name="weight">The whole weight.</param>
     /// <param name="slice">
     /// Begins and ends at a multiple of what the format stores together, or at the weight's end: of columns a group or block,
-    /// of rows 1, or 8 where zero points or codes share words along n. Nested scales become plain ones.
+    /// of rows 1, or 8 where zero points or codes share words along n. Nested scales stay nested, with smaller outer groups
+    /// where the slice does not begin with one.
     /// </param>
     /// <exception cref="ArgumentException">
     /// A slice that is not inside the weight or cuts through what is stored together, or columns of a weight with act-order.
@@ -17,7 +18,6 @@ public static class WeightSlicing
     public static WeightTensors Slice(this WeightTensors weight, WeightSlice slice)
     {
         ArgumentNullException.ThrowIfNull(weight);
-        weight = NestedScales.Expand(weight);
         long size = slice.OfRows ? weight.OutFeatures : weight.InFeatures;
         if (slice.Count > size || slice.First > size - slice.Count)
         {
@@ -33,6 +33,16 @@ public static class WeightSlicing
         Require(weight, slice, unit, size);
         var rows = slice.OfRows ? new Extent(slice.First, slice.Count) : new Extent(0, weight.OutFeatures);
         var columns = slice.OfRows ? new Extent(0, weight.InFeatures) : new Extent(slice.First, slice.Count);
+        OuterScales? outer = null;
+        if (weight.OuterGroupSize > 0)
+        {
+            long groups = weight.InFeatures / weight.GroupSize;
+            outer = slice.OfRows
+                ? NestedScales.Cut(weight, slice.First * groups, slice.Count * groups, 1, 0)
+                : NestedScales.Cut(weight, slice.First / weight.GroupSize, (slice.Count + weight.GroupSize - 1) / weight.GroupSize,
+                    weight.OutFeatures, groups);
+            if (outer is null) return NestedScales.Expand(weight).Slice(slice);
+        }
         byte[] Cut(Plane? plane, ReadOnlyMemory<byte> tensor) =>
             plane?.Cut(tensor.Span, weight.OutFeatures, weight.InFeatures, rows, columns) ?? [];
 
@@ -41,7 +51,8 @@ public static class WeightSlicing
             throw Refused(weight, slice, "HQQ packs an even number of groups");
         byte[] codes = Cut(layout.Codes, hqq ? HqqCodes.Spread(weight.Codes.Span) : weight.Codes);
         return With(weight, rows.Count, columns.Count,
-            hqq ? HqqCodes.Gather(codes) : codes, Cut(layout.Scales, weight.Scales), Cut(layout.ZeroPoints, weight.ZeroPoints));
+            hqq ? HqqCodes.Gather(codes) : codes, Cut(layout.Scales, weight.Scales), Cut(layout.ZeroPoints, weight.ZeroPoints),
+            outer);
     }
 
     /// <summary>
@@ -49,7 +60,8 @@ public static class WeightSlicing
     /// </summary>
     /// <param name="weights">
     /// Of one format, K, group size and type of scales, and with equal tables and tensor scales. Where zero points or codes
-    /// share words along n, all but the last have a multiple of 8 rows. Nested scales become plain ones.
+    /// share words along n, all but the last have a multiple of 8 rows. Nested scales become plain ones unless their maps and
+    /// offsets are equal, as those of slices of one weight are.
     /// </param>
     /// <exception cref="ArgumentException">Weights that differ, or none; says in what.</exception>
     public static WeightTensors Concatenate(IReadOnlyList<WeightTensors> weights)
@@ -57,7 +69,8 @@ public static class WeightSlicing
         ArgumentNullException.ThrowIfNull(weights);
         if (weights.Count == 0) throw new ArgumentException("there are no weights to put together", nameof(weights));
         if (weights.Count == 1) return weights[0];
-        WeightTensors[] parts = [.. weights.Select(NestedScales.Expand)];
+        var outer = NestedScales.Stack(weights);
+        WeightTensors[] parts = [.. outer is null ? weights.Select(NestedScales.Expand) : weights];
         var first = parts[0];
         for (int i = 1; i < parts.Length; i++)
         {
@@ -79,7 +92,7 @@ public static class WeightSlicing
         byte[] codes = Stack(layout.Codes, p => hqq ? HqqCodes.Spread(p.Codes.Span) : p.Codes);
         return With(first, rows.Sum(), first.InFeatures,
             hqq ? HqqCodes.Gather(codes) : codes, Stack(layout.Scales, p => p.Scales),
-            Stack(layout.ZeroPoints, p => p.ZeroPoints));
+            Stack(layout.ZeroPoints, p => p.ZeroPoints), outer);
     }
 
     private static bool GroupsRunAcrossRows(WeightTensors weight) =>
@@ -97,10 +110,18 @@ public static class WeightSlicing
         Require(weight, slice, RowsOfWholeGroups(weight), weight.OutFeatures);
         long begin = slice.First * weight.InFeatures;
         long count = slice.Count * weight.InFeatures;
+        long first = begin / weight.GroupSize;
         long groups = (count + weight.GroupSize - 1) / weight.GroupSize;
+        OuterScales? outer = null;
+        if (weight.OuterGroupSize > 0)
+        {
+            outer = NestedScales.Cut(weight, first, groups, 1, 0);
+            if (outer is null) return SliceAcrossRows(NestedScales.Expand(weight), slice);
+        }
+        int bytes = outer is null ? sizeof(float) : 1;
         return With(weight, slice.Count, weight.InFeatures,
             weight.Codes.Slice((int)(begin / 2), (int)((count + 1) / 2)),
-            weight.Scales.Slice((int)(begin / weight.GroupSize) * sizeof(float), (int)groups * sizeof(float)), default);
+            weight.Scales.Slice((int)first * bytes, (int)groups * bytes), default, outer);
     }
 
     private static void Require(WeightTensors weight, WeightSlice slice, long unit, long size)
@@ -142,7 +163,7 @@ public static class WeightSlicing
 
     private static WeightTensors With(
         WeightTensors weight, long outFeatures, long inFeatures, ReadOnlyMemory<byte> codes, ReadOnlyMemory<byte> scales,
-        ReadOnlyMemory<byte> zeroPoints) => new()
+        ReadOnlyMemory<byte> zeroPoints, OuterScales? outer) => new()
         {
             Format = weight.Format,
             OutFeatures = outFeatures,
@@ -156,6 +177,10 @@ public static class WeightSlicing
             ZeroPoints = zeroPoints,
             GroupIndex = weight.GroupIndex,
             Table = weight.Table,
+            OuterGroupSize = outer?.GroupSize ?? 0,
+            OuterOffset = outer is null ? 0 : weight.OuterOffset,
+            OuterTable = outer is null ? default : weight.OuterTable,
+            OuterScales = outer?.Scales,
         };
 
     private static ArgumentException Refused(WeightTensors weight, WeightSlice slice, string reason) => new(

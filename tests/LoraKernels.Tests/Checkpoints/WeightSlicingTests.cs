@@ -57,10 +57,40 @@ public sealed class WeightSlicingTests
     [Test]
     public void NestedScalesOfDifferentWeightsBecomePlainOnes()
     {
-        WeightTensors[] parts = [Sample(VerificationFormat.Nf4Nested), Sample(VerificationFormat.Nf4Nested, seed: 2)];
+        WeightTensors[] parts = [Sample(VerificationFormat.Nf4Nested), WithOffset(Sample(VerificationFormat.Nf4Nested, seed: 2), 0.5f)];
         var whole = WeightSlicing.Concatenate(parts);
         Assert.That(whole.OuterGroupSize, Is.Zero);
         Assert.That(Decode(whole), Is.EqualTo((float[])[.. Decode(parts[0]), .. Decode(parts[1])]));
+    }
+
+    // 48 x 512 in groups of 64: 8 groups a row, 384 in all, outer groups of 256.
+    [TestCase(true, 0, 48, 256), TestCase(true, 32, 16, 256), TestCase(true, 16, 32, 128), TestCase(true, 1, 9, 8)]
+    [TestCase(false, 0, 512, 8), TestCase(false, 256, 256, 4), TestCase(false, 128, 128, 2), TestCase(false, 64, 64, 0)]
+    public void NestedScalesStayNestedInSmallerOuterGroups(bool ofRows, long first, long count, long outerGroupSize)
+    {
+        var weight = Sample(VerificationFormat.Nf4Nested);
+        var slice = weight.Slice(ofRows ? WeightSlice.Rows(first, count) : WeightSlice.Columns(first, count));
+        Assert.That(slice.OuterGroupSize, Is.EqualTo(outerGroupSize));
+        float[] whole = Decode(weight);
+        (long firstRow, long rows) = ofRows ? (first, count) : (0, N);
+        (long firstColumn, long columns) = ofRows ? (0, K) : (first, count);
+        float[] expected = [.. Enumerable.Range((int)firstRow, (int)rows).SelectMany(n =>
+            whole[(int)(n * K + firstColumn)..(int)(n * K + firstColumn + columns)])];
+        Assert.That(Decode(slice), Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void SlicesOfOneWeightStayNestedTogether()
+    {
+        var weight = Sample(VerificationFormat.Nf4Nested);
+        WeightTensors[] parts = [weight.Slice(WeightSlice.Rows(16, 32)), weight.Slice(WeightSlice.Rows(0, 13))];
+        var whole = WeightSlicing.Concatenate(parts);
+        Assert.That(whole.OuterGroupSize, Is.EqualTo(128));
+        Assert.That(Decode(whole), Is.EqualTo((float[])[.. Decode(parts[0]), .. Decode(parts[1])]));
+
+        var straddling = Sample(VerificationFormat.Nf4Nested, inFeatures: 96).Slice(WeightSlice.Rows(8, 36));
+        Assert.That(straddling.OuterGroupSize, Is.EqualTo(4));
+        Assert.That(Decode(straddling), Is.EqualTo(Decode(Sample(VerificationFormat.Nf4Nested, inFeatures: 96))[(8 * 96)..(44 * 96)]));
     }
 
     [Test]
@@ -121,6 +151,21 @@ public sealed class WeightSlicingTests
                 ScaleDType = scales,
             },
             new Random(seed));
+
+    private static WeightTensors WithOffset(WeightTensors weight, float offset) => new()
+    {
+        Format = weight.Format,
+        OutFeatures = weight.OutFeatures,
+        InFeatures = weight.InFeatures,
+        GroupSize = weight.GroupSize,
+        OuterGroupSize = weight.OuterGroupSize,
+        OuterOffset = offset,
+        Codes = weight.Codes,
+        Scales = weight.Scales,
+        Table = weight.Table,
+        OuterTable = weight.OuterTable,
+        OuterScales = weight.OuterScales,
+    };
 
     private static float[] Decode(WeightTensors weight) => ReferenceBridge.Weight(weight).Decode();
 }
