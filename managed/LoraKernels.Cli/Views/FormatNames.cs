@@ -54,6 +54,7 @@ internal static class FormatNames
         "fp4-nested" => "bitsandbytes FP4 with nested absmax",
         "q4_0" or "q4_1" or "iq4_nl" or "q4_k" or "q5_0" or "q5_1" or "q8_0" or "q2_k" or "q3_k" or "q5_k" or "q6_k"
             or "iq4_xs" => "GGUF " + format.ToUpperInvariant(),
+        "f32" or "f16" or "bf16" => format.ToUpperInvariant(),
         "int4" => "compressed-tensors pack-quantized",
         "mxfp4" => "OCP MXFP4",
         "nvfp4" => "NVFP4",

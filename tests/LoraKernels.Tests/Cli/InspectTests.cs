@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LoraKernels.Cli.Commands.Demo;
+using LoraKernels.Tests.Bindings;
 using NUnit.Framework;
 
 namespace LoraKernels.Tests.Cli;
@@ -85,6 +86,26 @@ public sealed class InspectTests : IDisposable
 
         Assert.That(checkpoint.Output, Does.Not.Contain("\e").And.Contain("gate_proj").And.Contain("nf4-nested"));
         Assert.That(adapter.Output, Does.Not.Contain("\e").And.Contain("gate_proj").And.Contain("bf16"));
+    }
+
+    private static IEnumerable<string> GoldenFolders => Directory.GetFiles(GoldenRoot, "inspect.txt", SearchOption.AllDirectories)
+        .Select(file => Path.GetFileName(Path.GetDirectoryName(file)!)).Order(StringComparer.Ordinal);
+
+    private static string GoldenRoot => Path.Combine(Repository.Root, "tests", "golden", "checkpoints");
+
+    [Test]
+    public void EveryGoldenCheckpointHasItsTable() => Assert.That(GoldenFolders, Is.EquivalentTo(
+        Directory.GetDirectories(GoldenRoot).Select(folder => Path.GetFileName(folder)).Where(name => !name.StartsWith('_'))));
+
+    [TestCaseSource(nameof(GoldenFolders))]
+    public void TheWholeTableOfEachKindIsAsItWasReviewed(string kind)
+    {
+        string folder = Path.Combine(GoldenRoot, kind);
+        CommandLine run = CommandLine.Run("inspect", folder, "--all");
+
+        Assert.That(run.ExitCode, Is.Zero, run.Error);
+        Assert.That(run.Output.Replace(Repository.Root, "", StringComparison.Ordinal).ReplaceLineEndings("\n"),
+            Is.EqualTo(File.ReadAllText(Path.Combine(folder, "inspect.txt")).ReplaceLineEndings("\n")));
     }
 
     [Test]

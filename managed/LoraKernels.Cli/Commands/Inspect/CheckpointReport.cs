@@ -9,6 +9,7 @@ namespace LoraKernels.Cli.Commands.Inspect;
 /// <param name="Container">"safetensors", "safetensors in 3 shards", "GGUF 3".</param>
 /// <param name="Weights">The weights that can be loaded.</param>
 /// <param name="OtherTensors">Tensors that are no part of those.</param>
+/// <param name="Remarks">What should be known of how it is read, in sentences.</param>
 internal sealed record CheckpointReport(
     string Kind,
     string Path,
@@ -16,7 +17,8 @@ internal sealed record CheckpointReport(
     string? BaseModel,
     IReadOnlyList<InspectedWeight> Weights,
     IReadOnlyList<InspectedTensor> OtherTensors,
-    InspectedTotals Totals)
+    InspectedTotals Totals,
+    IReadOnlyList<string> Remarks)
 {
     public static CheckpointReport Of(Checkpoint checkpoint)
     {
@@ -42,7 +44,8 @@ internal sealed record CheckpointReport(
                 weights.Sum(static weight => weight.OutFeatures * weight.InFeatures),
                 weights.Sum(static weight => weight.Bytes),
                 others.Length,
-                others.Sum(static tensor => tensor.Bytes)));
+                others.Sum(static tensor => tensor.Bytes)),
+            checkpoint.Remarks);
     }
 }
 

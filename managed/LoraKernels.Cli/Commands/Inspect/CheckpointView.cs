@@ -21,6 +21,8 @@ internal static class CheckpointView
             : $"{Formats(report)}: {Units.Count(totals.Weights, "weight")}, {totals.Parameters:N0} parameters, {Units.Bytes(totals.WeightBytes)}, "
                 + $"{8.0 * totals.WeightBytes / totals.Parameters:F2} bits each");
         facts.Add("Others", $"{Units.Count(totals.OtherTensors, "tensor")}, {Units.Bytes(totals.OtherBytes)}");
+        foreach (string remark in report.Remarks)
+            facts.Add("Note", remark);
         facts.Write(console);
     }
 
@@ -69,7 +71,7 @@ internal static class CheckpointView
     }
 
     private static string Formats(CheckpointReport report) => string.Join(
-        " and ", report.Weights.Select(static weight => FormatNames.Describe(weight.Format)).Distinct());
+        ", ", report.Weights.Select(static weight => FormatNames.Describe(weight.Format)).Distinct());
 
     private static string ShapeOf(InspectedTensor tensor) => $"[{string.Join(", ", tensor.Shape)}]";
 }
