@@ -16,7 +16,7 @@ internal sealed class BenchmarkConfig : ManualConfig
         AddLogger(ConsoleLogger.Default);
         AddExporter(MarkdownExporter.GitHub);
         AddColumnProvider(DefaultColumnProviders.Instance);
-        AddColumn(new WeightBandwidthColumn());
+        AddColumn(new BandwidthColumn(ofLimit: false), new BandwidthColumn(ofLimit: true));
         AddDiagnoser(MemoryDiagnoser.Default);
 
         // In this process: the native library is beside it, and was built by the same command.

@@ -23,6 +23,7 @@ public class LoraBenchmarks
 {
     private const string Module = "q_proj";
     private const int Rows = 32;
+    private const int HalfBytes = 2;
 
     private readonly List<LoadedAdapter> _adapters = [];
     private Device _device = null!;
@@ -36,7 +37,7 @@ public class LoraBenchmarks
     public Distribution Distribution { get; set; }
 
     /// <summary>Of every adapter.</summary>
-    [Params(8, 64)]
+    [Params(8, 16, 64)]
     public int Rank { get; set; }
 
     [GlobalSetup]
@@ -52,7 +53,7 @@ public class LoraBenchmarks
             _adapters.Add(_table.Add(new LoraAdapter($"adapter {i}", [new LoraFactors(Module, a, b, 1)])));
 
         _batch = _table.CreateBatch(LoraBatchCapacity.ForRows(Rows, Rank));
-        _batch.Set([.. Assign().Select(adapter => _adapters[adapter])]);
+        _batch.Set([.. Assign(Distribution).Select(adapter => _adapters[adapter])]);
         _x = _device.Upload<Half>(
             Array.ConvertAll(SampleWeights.Values(Rows * Features, 1), static value => (Half)value), Rows, Features);
         _y = _device.Upload<Half>(new Half[Rows * Features], Rows, Features);
@@ -77,12 +78,16 @@ public class LoraBenchmarks
         _device.DefaultStream.Synchronize();
     }
 
-    private IEnumerable<int> Assign()
+    /// <summary>Bytes of the different adapters that the rows have.</summary>
+    internal static long AdapterBytes(Distribution distribution, int rank) =>
+        Assign(distribution).Distinct().Count() * 2L * rank * SampleWeights.Features * HalfBytes;
+
+    private static IEnumerable<int> Assign(Distribution distribution)
     {
         Random random = new(1);
         int few = (int)Math.Sqrt(Rows);
         double[] shares = [.. Enumerable.Range(1, Rows).Select(static k => 1.0 / k)];
-        return Enumerable.Range(0, Rows).Select(row => Distribution switch
+        return Enumerable.Range(0, Rows).Select(row => distribution switch
         {
             Distribution.Distinct => row,
             Distribution.Uniform => random.Next(few),

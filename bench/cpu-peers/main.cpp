@@ -26,7 +26,8 @@ struct Case {
 
     // As cases= has it: "onnxruntime int4 g128 int8", "ggml q4_0 int8", "ggml q4_0 plain int8".
     std::string format_name() const {
-        const bool plain = std::string(peer) == "ggml" && !repacked;
+        // ggml repacks no q4_1: there is one only.
+        const bool plain = std::string(peer) == "ggml" && !repacked && std::string(format) != "q4_1";
         return name_of(format, group) + (plain ? " plain" : "");
     }
     std::string name() const { return std::string(peer) + " " + format_name() + " " + mode(); }
@@ -44,7 +45,7 @@ constexpr Case kCases[] = {
 
 constexpr int64_t kColdBytes = int64_t(384) << 20;
 constexpr int64_t kHotBytes = int64_t(64) << 20;
-// With more rows arithmetic takes far longer than reading W: hot and cold are one there, and two weights are many.
+// With more rows arithmetic takes far longer than reading W: one weight is measured, and counts as hot and cold.
 constexpr int64_t kFewRows = 16;
 constexpr double kLeastSeconds = 3e-3;  // of a side's part of a round
 
@@ -96,8 +97,8 @@ struct Program {
     void measure(const Case& c, const Shape& shape, int threads, bool hot, const std::vector<int64_t>& rows) {
         if (rows.empty()) return;
         const Weight weight = random_weight(c.format, c.group, shape);
-        const bool many_rows = rows[0] > kFewRows;
-        const int copies = hot ? 1 : many_rows ? 2 : int(kColdBytes / bytes_of(weight) + 1);
+        const bool is_cold = !hot && rows[0] <= kFewRows;
+        const int copies = is_cold ? int(kColdBytes / bytes_of(weight) + 1) : 1;
         const Job job{weight, shape, copies, threads, c.int8, c.repacked, avx2};
         const auto ours = open_ours(job);
         const auto peer = open_peer(c, job);
@@ -137,10 +138,10 @@ struct Program {
         std::printf(
             "{\"peer\": \"%s\", \"format\": \"%s\", \"mode\": \"%s\", \"isa\": \"%s\", \"k\": %lld, \"n\": %lld, "
             "\"m\": %lld, \"threads\": %d, \"hot\": %s, \"ours_us\": %.1f, \"peer_us\": %.1f, \"ratio\": %.2f, "
-            "\"ours_error\": %.1e, \"peer_error\": %.1e, \"weight_bytes\": %lld}\n",
+            "\"ours_error\": %.1e, \"peer_error\": %.1e, \"weights\": %d, \"weight_bytes\": %lld}\n",
             c.peer, c.format_name().c_str(), c.mode(), avx2 ? "avx2" : "best", static_cast<long long>(shape.k),
             static_cast<long long>(shape.n), static_cast<long long>(m), threads, hot ? "true" : "false", ours_us,
-            peer_us, peer_us / ours_us, ours_error, peer_error, static_cast<long long>(bytes_of(weight)));
+            peer_us, peer_us / ours_us, ours_error, peer_error, copies, static_cast<long long>(bytes_of(weight)));
     }
 
     void measure_all() {

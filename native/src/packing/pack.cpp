@@ -87,8 +87,11 @@ void pack_panel(const lk_weight_tensors& tensors, const lk_weight& weight, const
         row.gather();
         const uint8_t* code = row.packed();
         for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
-            uint8_t* word = packed.codes + layout.word_offset(panel, step, column);
-            for (int b = 0; b < 4; ++b) word[b] = static_cast<uint8_t>(code[b] | code[4 + b] << 4);
+            uint32_t low, high;  // four codes each
+            std::memcpy(&low, code, sizeof low);
+            std::memcpy(&high, code + 4, sizeof high);
+            const uint32_t word = low | high << 4;
+            std::memcpy(packed.codes + layout.word_offset(panel, step, column), &word, sizeof word);
         }
     }
 }
@@ -98,11 +101,11 @@ void unpack_row(const lk_weight& weight, const PackedArrays& packed, const lk_we
     const PanelLayout& layout = weight.layout;
     uint8_t* code = row.packed();
     for (int64_t step = 0; step < layout.steps(); ++step, code += kDepth) {
-        const uint8_t* word = packed.codes + layout.word_offset(n / kColumns, step, n % kColumns);
-        for (int b = 0; b < 4; ++b) {
-            code[b] = word[b] & 15;
-            code[4 + b] = word[b] >> 4;
-        }
+        uint32_t word;
+        std::memcpy(&word, packed.codes + layout.word_offset(n / kColumns, step, n % kColumns), sizeof word);
+        const uint32_t low = word & 0x0f0f0f0f, high = word >> 4 & 0x0f0f0f0f;
+        std::memcpy(code, &low, sizeof low);
+        std::memcpy(code + 4, &high, sizeof high);
     }
     row.scatter();
     write_nibbles(weight.format->storage(out).codes, out.codes.data, n, layout.in_features, row.original());
