@@ -44,7 +44,7 @@ internal static class SampleWeights
             return QuantizedWeight.Pack(device, CreateQ40());
         using DeviceTensor<float> values = device.Upload<float>(Values(Features * Features, 0.02f), Features, Features);
         return QuantizedWeight.Quantize(
-            values, WeightFormat.BitsAndBytesNf4, Nf4Group, format == SampleFormat.Nf4Nested ? OuterGroup : 0);
+            values, QuantizeOptions.Nf4(Nf4Group, nested: format == SampleFormat.Nf4Nested));
     }
 
     /// <summary>Uniform values in ±<paramref name="amplitude"/>, the same at every call.</summary>

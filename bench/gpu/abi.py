@@ -147,6 +147,8 @@ class QuantizeOptions(_Struct):
         ("format", c_int32),
         ("group_size", c_int64),
         ("outer_group_size", c_int64),
+        ("scale_dtype", c_int32),
+        ("has_zero_points", c_uint32),
     ]
 
 

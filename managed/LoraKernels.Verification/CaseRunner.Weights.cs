@@ -47,7 +47,7 @@ internal sealed partial class CaseRunner<T>
         bool nested = @case.Format == VerificationFormat.Nf4Nested;
         using GuardedTensor<T> input = GuardedTensor<T>.Of(device, w, OutFeatures, InFeatures, @case.Strided);
         using QuantizedWeight weight = QuantizedWeight.Quantize(
-            input.View, WeightFormat.BitsAndBytesNf4, @case.GroupSize, nested ? @case.OuterGroupSize : 0);
+            input.View, QuantizeOptions.Nf4(@case.GroupSize, nested));
         WeightTensors actual = weight.Unpack();
 
         (byte[] codes, float[] absmax) = ReferenceNf4Quantizer.Quantize(Elements.ToFloats(w), @case.GroupSize);

@@ -75,42 +75,40 @@ public sealed class QuantizedWeight : IDisposable
         return Own(device, weight, status);
     }
 
-    /// <summary>Quantizes a matrix on its device, by bitsandbytes' rule: absmax per group, nearest level.</summary>
+    /// <summary>Quantizes a matrix on its device.</summary>
     /// <typeparam name="T"><see cref="float"/>, <see cref="Half"/> or <see cref="BFloat16"/>.</typeparam>
     /// <param name="w">[N, K], finite.</param>
-    /// <param name="format">A format that can be made: <see cref="WeightFormat.BitsAndBytesNf4"/>.</param>
-    /// <param name="groupSize">Weights that share a scale: a power of two, 32 … 4096.</param>
-    /// <param name="outerGroupSize">Scales that share an outer scale: 256, or 0 for plain float scales.</param>
+    /// <param name="options">To what, and by which rule; null for <see cref="QuantizeOptions.Nf4"/>.</param>
     /// <param name="stream">On which stream; null for the device's default one.</param>
     /// <exception cref="ArgumentException">A stream of another device.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="w"/> or the stream is disposed.</exception>
     /// <exception cref="LoraKernelsException">
-    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: a non-finite element, which is named, or a group size that the
-    /// format does not have; <see cref="LoraKernelsStatus.Unsupported"/>: a format that can only be read;
-    /// <see cref="LoraKernelsStatus.OutOfMemory"/>.
+    /// <see cref="LoraKernelsStatus.InvalidArgument"/>: a non-finite element, which is named, a group whose scale is
+    /// beyond its type, or options that the format does not have; <see cref="LoraKernelsStatus.Unsupported"/>: a format
+    /// that can only be read; <see cref="LoraKernelsStatus.OutOfMemory"/>.
     /// </exception>
     public static unsafe QuantizedWeight Quantize<T>(
-        DeviceTensor<T> w,
-        WeightFormat format = WeightFormat.BitsAndBytesNf4,
-        long groupSize = 64,
-        long outerGroupSize = 256,
-        DeviceStream? stream = null)
+        DeviceTensor<T> w, QuantizeOptions? options = null, DeviceStream? stream = null)
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(w);
         stream ??= w.Device.DefaultStream;
+        options ??= QuantizeOptions.Nf4();
         using var context = new Lease(stream.Handle);
         using Lease memory = stream.Hold(w, nameof(w));
         lk_matrix matrix = w.View();
-        var options = new lk_quantize_options
+        DType ownType = options.Format == WeightFormat.Int4Packed ? DTypes.Of<T>() : default;
+        var native = new lk_quantize_options
         {
             struct_size = (uint)sizeof(lk_quantize_options),
-            format = (lk_format)format,
-            group_size = groupSize,
-            outer_group_size = outerGroupSize,
+            format = (lk_format)options.Format,
+            group_size = options.GroupSize,
+            outer_group_size = options.OuterGroupSize,
+            scale_dtype = (lk_dtype)(options.ScaleDType ?? ownType),
+            has_zero_points = options.HasZeroPoints ? 1u : 0u,
         };
         lk_weight* weight;
-        NativeCall.Check(NativeMethods.lk_quantize((lk_context*)context.Pointer, &matrix, &options, &weight));
+        NativeCall.Check(NativeMethods.lk_quantize((lk_context*)context.Pointer, &matrix, &native, &weight));
         return Own(w.Device, weight, lk_status.LK_OK);
     }
 

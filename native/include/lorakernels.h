@@ -404,16 +404,26 @@ LK_API lk_status lk_weight_unpack(lk_context* context, const lk_weight* weight, 
 /* y[N, K] = the weights, by the producer's sequence of fp32 operations, then rounded to y's dtype. */
 LK_API lk_status lk_dequantize(lk_context* context, const lk_weight* weight, const lk_matrix* y);
 
+/* How to quantize; what is not named for a format is 0.
+ * LK_FORMAT_BNB_NF4, LK_FORMAT_BNB_FP4, by bitsandbytes' rule: absmax per group, then the level nearest to
+ *   w * (1 / absmax). Nested: absmax less its mean, in turn by absmax and the dynamic 8-bit map.
+ * LK_FORMAT_INT4_PACKED, by compressed-tensors' rule, in fp32, lowest and highest being those of a group and 0:
+ *   symmetric   scale = max(|lowest|, |highest|) / 7.5, code = round(clamp(w / scale, -8, 7)) + 8
+ *   zero points scale = (highest - lowest) / 15, zero = round(clamp(-8 - lowest / scale, -8, 7)),
+ *               code = round(clamp(w / scale + zero, -8, 7)) + 8, zero point = zero + 8
+ *   A scale is rounded to its type first, and one that is 0 becomes the type's epsilon. round: to nearest even. */
 typedef struct lk_quantize_options {
     uint32_t struct_size;
-    lk_format format;         /* LK_FORMAT_BNB_NF4 */
-    int64_t group_size;       /* as the format allows; 64 is bitsandbytes' default */
-    int64_t outer_group_size; /* 0: plain absmax. 256: nested, as bitsandbytes does it */
+    lk_format format;         /* one of those above */
+    int64_t group_size;       /* as the format allows; 64 is bitsandbytes' default, 128 compressed-tensors' */
+    int64_t outer_group_size; /* bitsandbytes: 0, plain absmax; or 256, nested */
+    lk_dtype scale_dtype;     /* int4: the type of the scales */
+    uint32_t has_zero_points; /* int4: 1 for a zero point a group, 0 for symmetric codes */
 } lk_quantize_options;
 
-/* Quantizes w[N, K] (device memory, any dtype) by bitsandbytes' rule: absmax per group, nearest table entry.
+/* Quantizes w[N, K] (device memory, any dtype).
  * @retval LK_UNSUPPORTED a format that can only be read
- * @retval LK_INVALID_ARGUMENT a non-finite element: its row and column are named */
+ * @retval LK_INVALID_ARGUMENT a non-finite element: its row and column are named; a scale beyond its type */
 LK_API lk_status lk_quantize(lk_context* context, const lk_matrix* w, const lk_quantize_options* options,
                              lk_weight** weight_out);
 

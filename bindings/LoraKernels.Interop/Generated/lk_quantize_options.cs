@@ -16,4 +16,9 @@ internal partial struct lk_quantize_options
 
     [NativeTypeName("int64_t")]
     public long outer_group_size;
+
+    public lk_dtype scale_dtype;
+
+    [NativeTypeName("uint32_t")]
+    public uint has_zero_points;
 }

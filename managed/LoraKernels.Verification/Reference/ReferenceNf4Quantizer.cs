@@ -21,8 +21,14 @@ public static class ReferenceNf4Quantizer
     /// <param name="weights">[N * K], finite.</param>
     /// <param name="groupSize">Weights per absmax.</param>
     /// <returns>Codes [ceil(N * K / 2)], an odd count padded with the code of zero, and absmax per group.</returns>
-    public static (byte[] Codes, float[] Absmax) Quantize(ReadOnlySpan<float> weights, int groupSize)
+    public static (byte[] Codes, float[] Absmax) Quantize(ReadOnlySpan<float> weights, int groupSize) =>
+        Quantize(weights, groupSize, Code);
+
+    /// <summary>The same with another rule for codes: code(weight, absmax).</summary>
+    internal static (byte[] Codes, float[] Absmax) Quantize(
+        ReadOnlySpan<float> weights, int groupSize, Func<float, float, int> code)
     {
+        ArgumentNullException.ThrowIfNull(code);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(groupSize);
         var codes = new byte[(weights.Length + 1) / 2];
         var absmax = new float[ReferenceNf4Weight.GroupCount(weights.Length, groupSize)];
@@ -31,8 +37,8 @@ public static class ReferenceNf4Quantizer
 
         for (int i = 0; i < codes.Length * 2; i++)
         {
-            int code = i < weights.Length ? Code(weights[i], absmax[i / groupSize]) : CodeOfZero;
-            codes[i / 2] |= (byte)(i % 2 == 0 ? code << 4 : code);
+            int next = i < weights.Length ? code(weights[i], absmax[i / groupSize]) : code(0, 1);
+            codes[i / 2] |= (byte)(i % 2 == 0 ? next << 4 : next);
         }
 
         return (codes, absmax);

@@ -49,6 +49,43 @@ void check_same_size(const lk_bytes& given, const lk_bytes& expected, const char
     }
 }
 
+void check_options(const lk_quantize_options& options, const Format& format) {
+    const bool integers = format.id == LK_FORMAT_INT4_PACKED;
+    if (!integers && format.id != LK_FORMAT_BNB_NF4 && format.id != LK_FORMAT_BNB_FP4) {
+        fail(LK_UNSUPPORTED,
+             "options.format: is %s, which can only be read; bitsandbytes NF4 and FP4 and compressed-tensors "
+             "pack-quantized can be written",
+             format.name);
+    }
+    if (options.outer_group_size != 0 && (integers || options.outer_group_size != 256)) {
+        fail(LK_INVALID_ARGUMENT, "options.outer_group_size: is %lld; allowed are %s",
+             static_cast<long long>(options.outer_group_size),
+             integers ? "0: integers have plain scales" : "0 (plain absmax) and 256 (nested)");
+    }
+    if (options.has_zero_points > (integers ? 1 : 0)) {
+        fail(LK_INVALID_ARGUMENT, "options.has_zero_points: is %u; allowed are %s", options.has_zero_points,
+             integers ? "0 and 1" : "0: bitsandbytes has none");
+    }
+    if (!integers && raw(options.scale_dtype) != 0) {
+        fail(LK_INVALID_ARGUMENT, "options.scale_dtype: is %d; allowed is 0: bitsandbytes has no choice",
+             raw(options.scale_dtype));
+    }
+}
+
+// What the options say of w's tensors; of the buffers only whether there are zero points.
+lk_weight_tensors quantized_tensors(const lk_matrix& w, const lk_quantize_options& options) {
+    lk_weight_tensors tensors{};
+    tensors.struct_size = sizeof tensors;
+    tensors.format = options.format;
+    tensors.out_features = w.rows;
+    tensors.in_features = w.columns;
+    tensors.group_size = options.group_size;
+    tensors.outer_group_size = options.outer_group_size;
+    tensors.scale_dtype = options.scale_dtype;
+    tensors.zero_points.size = options.has_zero_points;
+    return tensors;
+}
+
 }  // namespace
 
 lk_status lk_weight_pack(lk_context* context, const lk_weight_tensors* tensors, lk_weight** weight_out) {
@@ -121,22 +158,8 @@ lk_status lk_quantize(lk_context* context, const lk_matrix* w, const lk_quantize
         require_struct(options, "options");
         require(weight_out, "weight_out");
         const Format& format = format_of(options->format, "options.format");
-        if (format.id != LK_FORMAT_BNB_NF4) {
-            fail(LK_UNSUPPORTED, "options.format: is %s, which can only be read; bitsandbytes NF4 can be written",
-                 format.name);
-        }
-        if (options->outer_group_size != 0 && options->outer_group_size != 256) {
-            fail(LK_INVALID_ARGUMENT,
-                 "options.outer_group_size: is %lld; allowed are 0 (plain absmax) and 256 (nested)",
-                 static_cast<long long>(options->outer_group_size));
-        }
-        lk_weight_tensors tensors{};
-        tensors.struct_size = sizeof tensors;
-        tensors.format = format.id;
-        tensors.out_features = w->rows;
-        tensors.in_features = w->columns;
-        tensors.group_size = options->group_size;
-        tensors.outer_group_size = options->outer_group_size;
+        check_options(*options, format);
+        lk_weight_tensors tensors = quantized_tensors(*w, *options);
         format.check(tensors);
         const TensorSizes sizes = format.sizes(tensors);
         std::vector<std::vector<char>> storage;

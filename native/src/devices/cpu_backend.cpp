@@ -9,7 +9,6 @@
 #include "core/matrix.h"
 #include "packing/pack.h"
 #include "platform/cpu/thread_pool.h"
-#include "quantize/quantize.h"
 
 namespace lk::cpu {
 namespace {
@@ -88,7 +87,7 @@ void CpuBackend::dequantize(const lk_weight& weight, const lk_matrix& y) {
 }
 
 void CpuBackend::quantize(const lk_matrix& w, lk_weight_tensors& tensors_out) {
-    cpu::quantize(w, tensors_out);
+    kernels_.quantize(w, tensors_out);
 }
 
 void CpuBackend::linear(const LinearArguments& arguments, Workspace& workspace) {

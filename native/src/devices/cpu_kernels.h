@@ -12,6 +12,7 @@ struct Kernels {
     bool (*supported)();
 
     void (*dequantize)(const lk_weight& weight, const lk_matrix& y);
+    void (*quantize)(const lk_matrix& w, lk_weight_tensors& tensors);
     void (*linear)(const LinearArguments& arguments, Workspace& workspace);
     void (*shrink)(const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s, Workspace& workspace);
     void (*expand)(const lk_matrix& s, const BatchPlan& plan, int32_t module, const lk_matrix& y, Workspace& workspace);

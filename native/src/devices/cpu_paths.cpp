@@ -8,20 +8,27 @@
 #include "dequantize/dequantize.h"
 #include "linear/linear.h"
 #include "lora/lora.h"
+#include "quantize/quantize.h"
 
 namespace lk::cpu {
 namespace {
 
 constexpr auto always = [] { return true; };
 
+template <const quantizing::Path& kPath>
+void quantize_by(const lk_matrix& w, lk_weight_tensors& tensors) {
+    quantize(kPath, w, tensors);
+}
+
 // The operations of a path by its kernels.
-template <const Path& kPath>
+template <const Path& kPath, const quantizing::Path& kQuantizingPath>
 constexpr Kernels blocked_path(lk_cpu_isa isa, const char* name, bool (*supported)()) {
     return {
         .isa = isa,
         .name = name,
         .supported = supported,
         .dequantize = portable::dequantize,
+        .quantize = quantize_by<kQuantizingPath>,
         .linear = [](const LinearArguments& a, Workspace& w) { blocked::linear(kPath, a, w); },
         .shrink = [](const lk_matrix& x, const BatchPlan& plan, int32_t module, const lk_matrix& s,
                      Workspace& w) { blocked::shrink(kPath, x, plan, module, s, w); },
@@ -41,13 +48,15 @@ constexpr Kernels kReference = {
     .name = "reference",
     .supported = always,
     .dequantize = reference::dequantize,
+    .quantize = quantize_by<quantizing::kPortablePath>,
     .linear = reference::linear,
     .shrink = reference::shrink,
     .expand = reference::expand,
     .apply = reference::apply,
     .workspace_bytes = reference::workspace_bytes,
 };
-constexpr Kernels kPortable = blocked_path<kPortablePath>(LK_CPU_PORTABLE, "portable", always);
+constexpr Kernels kPortable =
+    blocked_path<kPortablePath, quantizing::kPortablePath>(LK_CPU_PORTABLE, "portable", always);
 
 #if defined(__x86_64__)
 // What the compiler was allowed for each path (native/CMakeLists.txt).
@@ -62,9 +71,10 @@ bool has_avx512_vnni() {
     return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 
-constexpr Kernels kAvx2 = blocked_path<kAvx2Path>(LK_CPU_AVX2, "avx2", has_avx2);
-constexpr Kernels kAvx512 = blocked_path<kAvx512Path>(LK_CPU_AVX512, "avx512", has_avx512);
-constexpr Kernels kAvx512Vnni = blocked_path<kAvx512VnniPath>(LK_CPU_AVX512_VNNI, "avx512vnni", has_avx512_vnni);
+constexpr Kernels kAvx2 = blocked_path<kAvx2Path, quantizing::kAvx2Path>(LK_CPU_AVX2, "avx2", has_avx2);
+constexpr Kernels kAvx512 = blocked_path<kAvx512Path, quantizing::kAvx512Path>(LK_CPU_AVX512, "avx512", has_avx512);
+constexpr Kernels kAvx512Vnni =
+    blocked_path<kAvx512VnniPath, quantizing::kAvx512VnniPath>(LK_CPU_AVX512_VNNI, "avx512vnni", has_avx512_vnni);
 #endif
 
 // Fastest first.

@@ -56,8 +56,10 @@ class CudaBackend final : public Backend {
     void refuse_while_recording(const char* what) const;
     void upload(void* device_memory, const void* source, int64_t bytes);
     void download(void* destination, const void* device_memory, int64_t bytes);
-    // Says which element of a group is not finite.
-    [[noreturn]] void fail_for_group(const lk_matrix& w, int64_t first, int64_t count);
+    void quantize_bitsandbytes(const lk_matrix& w, lk_weight_tensors& tensors);
+    void quantize_int4(const lk_matrix& w, lk_weight_tensors& tensors);
+    // Throws if an element of a group of the flat index is not finite; it is named.
+    void check_group(const lk_matrix& w, int64_t first, int64_t count);
     // A module's adapters, whose values are to be computed from x into as many bytes of workspace.
     Adapters adapters_of(const BatchPlan& plan, int32_t module, const lk_matrix& x) const;
     // The same with the workspace, for operations that use it for nothing else.

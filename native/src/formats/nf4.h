@@ -17,9 +17,6 @@ constexpr float table(int code) {
     return std::bit_cast<float>(kTableBits[code]);
 }
 
-// The code of zero, which also pads an odd number of codes.
-inline constexpr uint8_t kZeroCode = 7;
-
 // Where the nearest table entry changes: code c holds for threshold(c - 1) < x <= threshold(c).
 inline constexpr int kThresholds = 15;
 constexpr float threshold(int code) {
@@ -30,13 +27,6 @@ constexpr float threshold(int code) {
         0.5016634166240692f,   0.6427869200706482f,   0.8614784178118011f,
     };
     return thresholds[code];
-}
-
-// Nearest table entry of a value in [-1, 1].
-constexpr uint8_t encode(float value) {
-    uint8_t code = 0;
-    for (int c = 0; c < kThresholds; ++c) code = static_cast<uint8_t>(code + (value > threshold(c) ? 1 : 0));
-    return code;
 }
 
 }  // namespace lk::nf4

@@ -12,7 +12,7 @@ for (int i = 0; i < values.Length; i++)
     values[i] = (i / InFeatures) + 1;
 
 using var w = device.Upload<float>(values, OutFeatures, InFeatures);
-using var weight = QuantizedWeight.Quantize(w, outerGroupSize: 0);
+using var weight = QuantizedWeight.Quantize(w, QuantizeOptions.Nf4(nested: false));
 
 var ones = new float[InFeatures];
 Array.Fill(ones, 1f);

@@ -142,7 +142,8 @@ public sealed class StatusTests
 
         AssertFails(() => QuantizedWeight.Pack(_device, tensors), LoraKernelsStatus.Unsupported, "99");
         AssertFails(
-            () => QuantizedWeight.Quantize(w, WeightFormat.GgufQ4_0, 32, 0), LoraKernelsStatus.Unsupported);
+            () => QuantizedWeight.Quantize(w, new QuantizeOptions { Format = WeightFormat.GgufQ4_0, GroupSize = 32 }),
+            LoraKernelsStatus.Unsupported);
     }
 
     [Test]

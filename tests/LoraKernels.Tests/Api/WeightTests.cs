@@ -14,12 +14,12 @@ public sealed class WeightTests
     [TearDown]
     public void Close() => _device.Dispose();
 
-    [TestCase(256)]
-    [TestCase(0)]
-    public void QuantizedWeightUnpacksAndPacksToTheSameBytes(long outerGroupSize)
+    [TestCase(true, 256)]
+    [TestCase(false, 0)]
+    public void QuantizedWeightUnpacksAndPacksToTheSameBytes(bool nested, long outerGroupSize)
     {
         using DeviceTensor<float> w = _device.Upload<float>(Sample.Values(30 * 70, 3), 30, 70);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(w, groupSize: 32, outerGroupSize: outerGroupSize);
+        using QuantizedWeight weight = QuantizedWeight.Quantize(w, QuantizeOptions.Nf4(32, nested));
         WeightTensors tensors = weight.Unpack();
         using QuantizedWeight again = QuantizedWeight.Pack(_device, tensors);
 

@@ -29,7 +29,7 @@ internal static class TinyFiles
         {
             float[] values = GaussianSource.Matrix((ulong)layer, 72, 72, 0.1f, CancellationToken.None);
             using DeviceTensor<float> weights = cpu.Upload<float>(values, 72, 72);
-            using QuantizedWeight quantized = QuantizedWeight.Quantize(weights, outerGroupSize: 0);
+            using QuantizedWeight quantized = QuantizedWeight.Quantize(weights, QuantizeOptions.Nf4(nested: false));
             entries.AddRange(BitsAndBytesWriter.Entries($"model.layers.{layer}.q_proj", quantized.Unpack()));
         }
         Directory.CreateDirectory(folder);

@@ -9,34 +9,36 @@ namespace LoraKernels.Tests.Formats;
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
 public sealed class Nf4QuantizationTests(string deviceName) : DeviceFixture(deviceName)
 {
-    private const int GroupSize = 32;
+    private const int GroupSize = QuantizationInputs.GroupSize;
 
     [Test]
     public void EveryFiniteFloat16AmongItsNeighbours()
     {
-        Half[] values = Every16Bits(BitConverter.UInt16BitsToHalf, Half.IsFinite);
+        Half[] values = QuantizationInputs.Every16Bits(BitConverter.UInt16BitsToHalf, Half.IsFinite);
         Check(values, Array.ConvertAll(values, value => (float)value));
     }
 
     [Test]
     public void EveryFiniteBFloat16AmongItsNeighbours()
     {
-        float[] values = Every16Bits(ReferenceRounding.FromBFloat16Bits, float.IsFinite);
+        float[] values = QuantizationInputs.Every16Bits(ReferenceRounding.FromBFloat16Bits, float.IsFinite);
         Check(Array.ConvertAll(values, value => (BFloat16)value), values);
     }
 
     [Test]
     public void EveryFloat16UpToOneInAGroupWhoseAbsmaxIsOne()
     {
-        Half[] values = Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)1);
-        Check(WithLeader(values, (Half)1), Array.ConvertAll(WithLeader(values, (Half)1), value => (float)value));
+        Half[] values = QuantizationInputs.Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)1);
+        values = QuantizationInputs.WithLeader(values, (Half)1);
+        Check(values, Array.ConvertAll(values, value => (float)value));
     }
 
     [Test]
     public void EveryFloat16UpToThreeInAGroupWhoseAbsmaxHasNoExactReciprocal()
     {
-        Half[] values = Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)3);
-        Check(WithLeader(values, (Half)(-3)), Array.ConvertAll(WithLeader(values, (Half)(-3)), value => (float)value));
+        Half[] values = QuantizationInputs.Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)3);
+        values = QuantizationInputs.WithLeader(values, (Half)(-3));
+        Check(values, Array.ConvertAll(values, value => (float)value));
     }
 
     [Test]
@@ -77,7 +79,7 @@ public sealed class Nf4QuantizationTests(string deviceName) : DeviceFixture(devi
     public void AllZeroWeightsHaveTheCodeOfZeroAndDequantizeToZero()
     {
         using DeviceTensor<float> zeros = Device.Upload<float>(new float[99], 3, 33);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(zeros, groupSize: GroupSize, outerGroupSize: 0);
+        using QuantizedWeight weight = QuantizedWeight.Quantize(zeros, QuantizeOptions.Nf4(GroupSize, nested: false));
         WeightTensors tensors = weight.Unpack();
 
         Assert.That(tensors.Codes.ToArray(), Is.All.EqualTo(0x77));
@@ -101,7 +103,7 @@ public sealed class Nf4QuantizationTests(string deviceName) : DeviceFixture(devi
         where T : unmanaged
     {
         using DeviceTensor<T> tensor = Device.Upload<T>(values, values.Length / GroupSize, GroupSize);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(tensor, groupSize: GroupSize, outerGroupSize: 0);
+        using QuantizedWeight weight = QuantizedWeight.Quantize(tensor, QuantizeOptions.Nf4(GroupSize, nested: false));
         WeightTensors actual = weight.Unpack();
         (byte[] codes, float[] absmax) = ReferenceNf4Quantizer.Quantize(asFloat, GroupSize);
 
@@ -114,26 +116,5 @@ public sealed class Nf4QuantizationTests(string deviceName) : DeviceFixture(devi
                     $"{absmax[2 * i / GroupSize]:R}: codes {actual.Codes.Span[i]:X2}, not {codes[i]:X2}");
             }
         }
-    }
-
-    private static T[] Every16Bits<T>(Func<ushort, T> fromBits, Func<T, bool> wanted)
-    {
-        List<T> values = [.. Enumerable.Range(0, 65536).Select(bits => fromBits((ushort)bits)).Where(wanted)];
-        while (values.Count % GroupSize != 0)
-            values.Add(values[^1]);
-        return [.. values];
-    }
-
-    private static T[] WithLeader<T>(T[] values, T leader)
-    {
-        var groups = new List<T>();
-        foreach (T[] chunk in values.Chunk(GroupSize - 1))
-        {
-            groups.Add(leader);
-            groups.AddRange(chunk);
-            groups.AddRange(Enumerable.Repeat(leader, GroupSize - 1 - chunk.Length));
-        }
-
-        return [.. groups];
     }
 }

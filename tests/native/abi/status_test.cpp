@@ -80,7 +80,7 @@ TEST_F(Status, InvalidArgument) {
     Matrix w = random_matrix(4, 64, 3);
     w.at(2, 5) = std::numeric_limits<float>::infinity();
     const lk_matrix w_view = w.view();
-    const lk_quantize_options options{sizeof options, LK_FORMAT_BNB_NF4, 64, 0};
+    const lk_quantize_options options{sizeof options, LK_FORMAT_BNB_NF4, 64, 0, LK_DTYPE_F32, 0};
     LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "w[2, 5]: is inf", lk_quantize(context, &w_view, &options, packed.out()));
     lk_context_options stream = context_options();
     stream.stream = &stream;
@@ -134,7 +134,7 @@ TEST_F(Status, Unsupported) {
     LK_EXPECT_ERROR(LK_UNSUPPORTED, "tensors.format: is 77", lk_weight_pack(context, &tensors.view, packed.out()));
     Matrix w = random_matrix(1, 32, 1);
     const lk_matrix w_view = w.view();
-    const lk_quantize_options options{sizeof options, LK_FORMAT_GGUF_Q4_0, 32, 0};
+    const lk_quantize_options options{sizeof options, LK_FORMAT_GGUF_Q4_0, 32, 0, LK_DTYPE_F32, 0};
     LK_EXPECT_ERROR(LK_UNSUPPORTED, "can only be read", lk_quantize(context, &w_view, &options, packed.out()));
 }
 

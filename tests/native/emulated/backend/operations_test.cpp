@@ -85,8 +85,8 @@ TEST_P(BackendOperation, QuantizeGivesTheSameBits) {
     std::vector<std::vector<std::vector<unsigned char>>> bytes;
     for (Rig* rig : {&emulated, &reference}) {
         const DeviceMatrix on_device(rig->context, w, dtype);
-        const lk_quantize_options options{sizeof options, LK_FORMAT_BNB_NF4, shape.group,
-                                          shape.outer_group == 0 ? 0 : 256};
+        const lk_quantize_options options{
+            sizeof options, LK_FORMAT_BNB_NF4, shape.group, shape.outer_group == 0 ? 0 : 256, LK_DTYPE_F32, 0};
         Weight weight;
         LK_ASSERT_OK(lk_quantize(rig->context, &on_device.view, &options, weight.out()));
         lk_weight_tensors sizes{};

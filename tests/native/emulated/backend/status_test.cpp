@@ -116,7 +116,7 @@ TEST_F(BackendStatus, AnElementThatIsNotFiniteIsNamed) {
         w.at(8, 3) = NAN;
         w.at(7, columns - 1) = INFINITY;
         const DeviceMatrix on_device(context, w, LK_DTYPE_BF16);
-        const lk_quantize_options options{sizeof options, LK_FORMAT_BNB_NF4, 64, 0};
+        const lk_quantize_options options{sizeof options, LK_FORMAT_BNB_NF4, 64, 0, LK_DTYPE_F32, 0};
         Weight weight;
         LK_EXPECT_ERROR(LK_INVALID_ARGUMENT, "w[7, " + std::to_string(columns - 1) + "]: is inf",
                         lk_quantize(context, &on_device.view, &options, weight.out()));

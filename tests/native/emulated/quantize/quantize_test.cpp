@@ -10,11 +10,15 @@ struct QuantizeCase {
     int64_t padding;  // elements between rows
     int64_t group_size;
     lk_dtype dtype;
+    lk_format format = LK_FORMAT_BNB_NF4;
+    lk_dtype scale_dtype = LK_DTYPE_F32;
+    uint32_t has_zero_points = 0;
 };
 
 void PrintTo(const QuantizeCase& c, std::ostream* out) {
-    *out << c.rows << " x " << c.columns << " + " << c.padding << " in groups of " << c.group_size << ", dtype "
-         << c.dtype;
+    *out << c.rows << " x " << c.columns << " + " << c.padding << " to format " << c.format << " in groups of "
+         << c.group_size << ", dtype " << c.dtype << ", scales " << c.scale_dtype << ", zero points "
+         << c.has_zero_points;
 }
 
 // Values of many magnitudes, zeros, subnormals whose reciprocal is infinite, and absmax of either sign.
@@ -39,7 +43,7 @@ TEST_P(Quantize, GivesTheCpusBits) {
         Context context = make_context(on_device ? emulated_options() : context_options(LK_CPU_REFERENCE));
         DeviceMatrix w(context, c.rows, c.columns, c.dtype, c.padding);
         w.upload(awkward_matrix(c.rows, c.columns));
-        const lk_quantize_options options{sizeof options, LK_FORMAT_BNB_NF4, c.group_size, 0};
+        const lk_quantize_options options{sizeof options, c.format, c.group_size, 0, c.scale_dtype, c.has_zero_points};
         Weight weight;
         LK_ASSERT_OK(lk_quantize(context, &w.view, &options, weight.out()));
         lk_weight_tensors sizes{};
@@ -51,6 +55,46 @@ TEST_P(Quantize, GivesTheCpusBits) {
     }
     EXPECT_EQ(bytes[0], bytes[1]);
 }
+
+// The place that both name.
+TEST_F(BackendTest, QuantizeNamesWhatIsNotFiniteAndWhatIsBeyondTheScalesType) {
+    for (const bool on_device : {true, false}) {
+        Context context = make_context(on_device ? emulated_options() : context_options(LK_CPU_REFERENCE));
+        for (const bool large : {true, false}) {
+            Matrix values = random_matrix(4, 96, 1);
+            values.at(2, 70) = large ? 3e6f : NAN;
+            values.at(3, 5) = large ? -3e6f : INFINITY;
+            const DeviceMatrix w(context, values, LK_DTYPE_F32);
+            const lk_quantize_options options{sizeof options, LK_FORMAT_INT4_PACKED, 32, 0,
+                                              LK_DTYPE_F16,   large ? 1u : 0u};
+            Weight weight;
+            EXPECT_EQ(lk_quantize(context, &w.view, &options, weight.out()), LK_INVALID_ARGUMENT);
+            const std::string message = lk_last_error();
+            EXPECT_NE(message.find(large ? "w[2, 64 ... 95]" : "w[2, 70]"), std::string::npos) << message;
+        }
+    }
+}
+
+constexpr lk_format kFp4 = LK_FORMAT_BNB_FP4;
+constexpr lk_format kInt4 = LK_FORMAT_INT4_PACKED;
+
+INSTANTIATE_TEST_SUITE_P(Fp4, Quantize,
+                         testing::Values(QuantizeCase{7, 128, 0, 32, LK_DTYPE_F32, kFp4},
+                                         QuantizeCase{9, 171, 3, 64, LK_DTYPE_F16, kFp4},
+                                         QuantizeCase{3, 1024, 0, 512, LK_DTYPE_BF16, kFp4}));
+
+// Groups that follow each other in memory, and groups that do not; whole rows; last groups and words that are not full.
+INSTANTIATE_TEST_SUITE_P(Int4, Quantize,
+                         testing::Values(QuantizeCase{7, 128, 0, 32, LK_DTYPE_F32, kInt4, LK_DTYPE_F32, 0},
+                                         QuantizeCase{7, 128, 0, 64, LK_DTYPE_F32, kInt4, LK_DTYPE_F32, 1},
+                                         QuantizeCase{9, 256, 0, 128, LK_DTYPE_F16, kInt4, LK_DTYPE_BF16, 0},
+                                         QuantizeCase{9, 256, 0, 256, LK_DTYPE_BF16, kInt4, LK_DTYPE_BF16, 1},
+                                         QuantizeCase{5, 136, 8, 128, LK_DTYPE_BF16, kInt4, LK_DTYPE_BF16, 1},
+                                         QuantizeCase{9, 171, 3, 64, LK_DTYPE_F32, kInt4, LK_DTYPE_BF16, 1},
+                                         QuantizeCase{3, 1000, 0, 96, LK_DTYPE_F32, kInt4, LK_DTYPE_F32, 0},
+                                         QuantizeCase{3, 77, 0, 77, LK_DTYPE_F16, kInt4, LK_DTYPE_F32, 1},
+                                         QuantizeCase{4, 5000, 0, 5000, LK_DTYPE_F32, kInt4, LK_DTYPE_BF16, 0},
+                                         QuantizeCase{1, 1, 0, 32, LK_DTYPE_F32, kInt4, LK_DTYPE_F32, 1}));
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, Quantize,

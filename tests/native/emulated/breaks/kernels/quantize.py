@@ -2,7 +2,8 @@
 
 from bugs import bugs_of
 
-QUANTIZE = "quantize/cuda/quantize.cu"
+RUNS = "quantize/cuda/runs.cuh"
+QUANTIZE = "quantize/cuda/bitsandbytes.cu"
 SCALES = "quantize/cuda/scales.cu"
 NESTED = "Backend/BackendOperation.QuantizeGivesTheSameBits/NestedF16:BackendQuantize.*"
 bug = bugs_of("quantize", QUANTIZE, "Shapes/Quantize.*")
@@ -12,11 +13,11 @@ BUGS = [
     bug(
         "thresholds are looked up before they are there",
         QUANTIZE,
-        "stage_thresholds(table); block_sync();",
-        "stage_thresholds(table);",
+        "stage_thresholds<Levels>(table); block_sync();",
+        "stage_thresholds<Levels>(table);",
     ),
     bug("elements behind the last one are read", QUANTIZE, "if (index < weights) out[i] =", "out[i] ="),
-    bug("vectors behind the last one are read", QUANTIZE, "if (first < weights) { const auto*", "{ const auto*"),
+    bug("vectors behind the last one are read", RUNS, "if (exist) { const auto*", "{ const auto*"),
     bug(
         "absmax is taken over several groups", QUANTIZE, "if (bits < lanes && other > largest)", "if (other > largest)"
     ),
@@ -27,7 +28,7 @@ BUGS = [
         "largest = own > largest ? own : largest; }",
         "largest = own; }",
     ),
-    bug("rows are taken for one block of memory", QUANTIZE, "(w.row_stride == w.columns || w.rows == 1) &&", ""),
+    bug("rows are taken for one block of memory", RUNS, "(w.row_stride == w.columns || w.rows == 1) &&", ""),
     bug("the first of two codes goes to the low nibble", QUANTIZE, "(i % 2 == 0 ? 4 : 0)", "(i % 2 == 0 ? 0 : 4)"),
     nested(
         "sums are added up before all are there",
