@@ -53,6 +53,8 @@ public sealed partial class Checkpoint : IDisposable
     /// <summary>All tensors that are no part of one of <see cref="Weights"/>.</summary>
     public IReadOnlyList<TensorInfo> Tensors { get; }
 
+    internal TensorSource Source => _source;
+
     /// <summary>Opens a checkpoint, finding out from the files what it is.</summary>
     /// <param name="path">
     /// A .safetensors or .gguf file, a shard index, or a folder with one of them.

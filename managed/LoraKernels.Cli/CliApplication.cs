@@ -6,6 +6,7 @@ using LoraKernels.Cli.Commands;
 using LoraKernels.Cli.Commands.Demo;
 using LoraKernels.Cli.Commands.Info;
 using LoraKernels.Cli.Commands.Inspect;
+using LoraKernels.Cli.Commands.Quantize;
 using LoraKernels.Cli.Commands.Verify;
 
 namespace LoraKernels.Cli;
@@ -64,6 +65,7 @@ internal static class CliApplication
         {
             new InfoCommand(common, terminal, cancellation),
             new InspectCommand(common, terminal, cancellation),
+            new QuantizeCommand(common, terminal, cancellation),
             new VerifyCommand(common, terminal, cancellation),
             new DemoCommand(common, terminal, cancellation),
             new HelpOption { Action = new HelpWithExamples(terminal.OutputWidth) },

@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using LoraKernels.Cli.Commands.Demo;
 using LoraKernels.Cli.Commands.Info;
 using LoraKernels.Cli.Commands.Inspect;
+using LoraKernels.Cli.Commands.Quantize;
 using LoraKernels.Cli.Commands.Verify;
 
 namespace LoraKernels.Cli;
@@ -16,5 +17,6 @@ namespace LoraKernels.Cli;
 [JsonSerializable(typeof(InfoReport))]
 [JsonSerializable(typeof(CheckpointReport))]
 [JsonSerializable(typeof(AdapterReport))]
+[JsonSerializable(typeof(QuantizeReport))]
 [JsonSerializable(typeof(IReadOnlyList<VerifyRow>))]
 internal sealed partial class CliJson : JsonSerializerContext;

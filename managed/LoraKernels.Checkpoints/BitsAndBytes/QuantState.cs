@@ -16,6 +16,11 @@ namespace LoraKernels.Checkpoints;
 internal sealed record QuantState(
     long OutFeatures, long InFeatures, long BlockSize, DType DType, long NestedBlockSize, float NestedOffset)
 {
+    /// <summary>
+    /// Length of the JSON: it ends in blanks, so that a file can be planned before the offset is known.
+    /// </summary>
+    public const int JsonBytes = 256;
+
     private const int MinBlockSize = 32;
     private const int MaxBlockSize = 4096;
     private const long MaxNestedBlockSize = 1 << 20;
@@ -52,7 +57,10 @@ internal sealed record QuantState(
             nestedBlock, offset);
     }
 
-    /// <summary>The JSON as bitsandbytes writes it.</summary>
+    /// <summary>torch's name of a number format.</summary>
+    public static string NameOf(DType type) => Types.First(t => t.Type == type).Name;
+
+    /// <summary>The JSON as bitsandbytes writes it, and blanks.</summary>
     public byte[] ToJson(string quantType)
     {
         using var buffer = new MemoryStream();
@@ -61,7 +69,7 @@ internal sealed record QuantState(
             json.WriteStartObject();
             json.WriteString("quant_type", quantType);
             json.WriteNumber("blocksize", BlockSize);
-            json.WriteString("dtype", Types.First(t => t.Type == DType).Name);
+            json.WriteString("dtype", NameOf(DType));
             json.WriteStartArray("shape");
             json.WriteNumberValue(OutFeatures);
             json.WriteNumberValue(InFeatures);
@@ -74,7 +82,10 @@ internal sealed record QuantState(
             }
             json.WriteEndObject();
         }
-        return buffer.ToArray();
+        byte[] bytes = new byte[JsonBytes];
+        bytes.AsSpan().Fill((byte)' ');
+        buffer.ToArray().CopyTo(bytes, 0);
+        return bytes;
     }
 
     private static JsonElement Require(

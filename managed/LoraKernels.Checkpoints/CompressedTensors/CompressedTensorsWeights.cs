@@ -9,11 +9,11 @@ namespace LoraKernels.Checkpoints;
 /// </summary>
 internal sealed class CompressedTensorsWeights : IWeightReader
 {
-    private const string Packed = ".weight_packed";
-    private const string Scale = ".weight_scale";
+    public const string Packed = ".weight_packed";
+    public const string Scale = ".weight_scale";
     private const string GlobalScale = ".weight_global_scale";
-    private const string Shape = ".weight_shape";
-    private const string ZeroPoint = ".weight_zero_point";
+    public const string Shape = ".weight_shape";
+    public const string ZeroPoint = ".weight_zero_point";
     private const string GroupIndex = ".weight_g_idx";
 
     public string Reads => "compressed-tensors (pack-quantized, nvfp4-pack-quantized, mxfp4-pack-quantized)";

@@ -69,12 +69,12 @@ internal static class PeftAdapterWriter
     }
 
     private static SafetensorsEntry Matrix(string name, HostMatrix matrix) =>
-        new(name, TypeOf(matrix), [matrix.Rows, matrix.Columns], matrix.Data);
+        new(name, TypeOf(matrix.DType), [matrix.Rows, matrix.Columns], matrix.Data);
 
     private static SafetensorsEntry Vector(string name, HostMatrix matrix) =>
-        new(name, TypeOf(matrix), [matrix.Columns], matrix.Data);
+        new(name, TypeOf(matrix.DType), [matrix.Columns], matrix.Data);
 
-    private static TensorType TypeOf(HostMatrix matrix) => matrix.DType switch
+    internal static TensorType TypeOf(DType type) => type switch
     {
         DType.Float32 => TensorType.F32,
         DType.Float16 => TensorType.F16,

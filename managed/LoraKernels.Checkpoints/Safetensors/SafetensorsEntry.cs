@@ -47,6 +47,12 @@ public sealed class SafetensorsEntry
         }
     }
 
+    /// <summary>A tensor whose data is not known yet.</summary>
+    internal SafetensorsEntry(string name, TensorType type, IReadOnlyList<long> shape)
+        : this(name, type, shape, _ => throw new InvalidOperationException($"{name} is only planned"))
+    {
+    }
+
     /// <summary>The tensor's name.</summary>
     public string Name { get; }
 

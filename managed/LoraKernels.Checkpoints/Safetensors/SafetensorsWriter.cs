@@ -24,14 +24,7 @@ public static class SafetensorsWriter
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(tensors);
-        // A stable sort: tensors of one size stay in the order given.
-        SafetensorsEntry[] entries = [.. tensors.OrderByDescending(t => TensorLayout.Of(t.Type).BlockBytes)];
-        var names = new HashSet<string>(StringComparer.Ordinal);
-        foreach (var entry in entries)
-        {
-            if (!names.Add(entry.Name))
-                throw new ArgumentException($"the tensor {entry.Name} is given twice", nameof(tensors));
-        }
+        SafetensorsEntry[] entries = InOrder(tensors);
         byte[] header = Header(entries, metadata);
         AtomicFile.Write(path, stream =>
         {
@@ -43,7 +36,23 @@ public static class SafetensorsWriter
         });
     }
 
-    private static byte[] Header(SafetensorsEntry[] entries, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>The order in which tensors are stored: by falling element size.</summary>
+    /// <exception cref="ArgumentException">A name twice.</exception>
+    internal static SafetensorsEntry[] InOrder(IEnumerable<SafetensorsEntry> tensors)
+    {
+        // A stable sort: tensors of one size stay in the order given.
+        SafetensorsEntry[] entries = [.. tensors.OrderByDescending(t => TensorLayout.Of(t.Type).BlockBytes)];
+        var names = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var entry in entries)
+        {
+            if (!names.Add(entry.Name))
+                throw new ArgumentException($"the tensor {entry.Name} is given twice", nameof(tensors));
+        }
+        return entries;
+    }
+
+    /// <summary>The header of a file with these tensors, in this order.</summary>
+    internal static byte[] Header(SafetensorsEntry[] entries, IReadOnlyDictionary<string, string>? metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer))
@@ -81,7 +90,8 @@ public static class SafetensorsWriter
         return buffer.ToArray();
     }
 
-    private static void WriteData(Stream stream, SafetensorsEntry entry)
+    /// <summary>Writes a tensor's data, which must be as long as it says.</summary>
+    internal static void WriteData(Stream stream, SafetensorsEntry entry)
     {
         long begin = stream.Position;
         entry.Write(stream);
