@@ -6,6 +6,7 @@ namespace LoraKernels.Checkpoints;
 public sealed class CheckpointException : Exception
 {
     private const int LongestName = 200;
+    private const int LongestMessage = 500;
 
     /// <param name="file">The file or folder that was read.</param>
     /// <param name="tensor">The tensor, metadata key or field at fault, or null when it is the file as a whole.</param>
@@ -27,6 +28,10 @@ public sealed class CheckpointException : Exception
 
     /// <summary>What was found and what was allowed, without the names of file and tensor.</summary>
     public string Reason { get; }
+
+    /// <summary>A parser's message, which may quote what it could not parse, however long it is.</summary>
+    internal static string Shorten(string message) =>
+        message.Length <= LongestMessage ? message : $"{message.AsSpan(0, LongestMessage)}...";
 
     /// <summary>Text from a file, as it may stand in a message: in quotes, one line, not endless.</summary>
     internal static string Quote(string text)

@@ -39,7 +39,7 @@ internal static class JsonFile
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
             document?.Dispose();
-            throw new CheckpointException(file, tensor, $"is not valid JSON: {e.Message}", e);
+            throw new CheckpointException(file, tensor, $"is not valid JSON: {CheckpointException.Shorten(e.Message)}", e);
         }
         string found = Describe(document.RootElement);
         document.Dispose();

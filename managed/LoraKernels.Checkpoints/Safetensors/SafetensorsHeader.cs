@@ -44,7 +44,7 @@ internal sealed class SafetensorsHeader
         }
         catch (JsonException e)
         {
-            throw new CheckpointException(file.Path, null, $"the header is not valid JSON: {e.Message}", e);
+            throw new CheckpointException(file.Path, null, $"the header is not valid JSON: {CheckpointException.Shorten(e.Message)}", e);
         }
         header.CheckCover();
         return header;

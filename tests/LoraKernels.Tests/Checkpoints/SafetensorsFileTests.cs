@@ -7,6 +7,14 @@ namespace LoraKernels.Tests.Checkpoints;
 public sealed class SafetensorsFileTests : FolderTests
 {
     [Test]
+    public void AHeaderThatIsNoJsonIsNotQuotedAtLength()
+    {
+        string path = Folder.Write("m.safetensors", SafetensorsBytes.Of($"{{\"a\":{new string('t', 5000)}}}", []));
+        Assert.That(() => SafetensorsFile.Open(path).Dispose(),
+            Throws.TypeOf<CheckpointException>().With.Message.Length.LessThan(2000).And.Message.Contains("not valid JSON"));
+    }
+
+    [Test]
     public void ReadsWhatTheBytesSay()
     {
         // A scalar, a matrix and an empty tensor, not in the order of their data; two spaces of padding.
