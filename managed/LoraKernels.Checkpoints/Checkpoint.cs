@@ -16,8 +16,8 @@ public sealed partial class Checkpoint : IDisposable
     {
         _source = source;
         BaseModelName = baseModelName;
-        // A GGUF file says all of itself; what else is in its folder may be another model's.
-        var config = source is GgufSource ? null : QuantizationConfig.Read(CheckpointLocator.FolderOf(source));
+        // A GGUF or ONNX file says all of itself; what else is in its folder may be another model's.
+        var config = source is GgufSource or OnnxSource ? null : QuantizationConfig.Read(CheckpointLocator.FolderOf(source));
         (var entries, Remarks) = WeightReaders.Find(source, config);
         _weights = new Dictionary<string, WeightEntry>(StringComparer.Ordinal);
         foreach (var entry in entries)
@@ -35,7 +35,7 @@ public sealed partial class Checkpoint : IDisposable
     /// <summary>Full path of the file, or of the folder that holds the shards.</summary>
     public string Path => _source.Path;
 
-    /// <summary>What it is, for people: "safetensors", "safetensors in 3 shards", "GGUF 3".</summary>
+    /// <summary>What it is, for people: "safetensors", "safetensors in 3 shards", "GGUF 3", "ONNX".</summary>
     public string Kind => _source.Kind;
 
     /// <summary>
@@ -57,7 +57,7 @@ public sealed partial class Checkpoint : IDisposable
 
     /// <summary>Opens a checkpoint, finding out from the files what it is.</summary>
     /// <param name="path">
-    /// A .safetensors or .gguf file, a shard index, or a folder with one of them.
+    /// A .safetensors, .gguf or .onnx file, a shard index, or a folder with one of them.
     /// </param>
     /// <exception cref="CheckpointException">It is none of these, or malformed; says what was found.</exception>
     public static Checkpoint Open(string path)

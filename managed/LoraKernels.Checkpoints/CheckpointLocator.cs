@@ -12,6 +12,8 @@ internal static class CheckpointLocator
     private const long MaxConfigBytes = 16 << 20;
     private const int NamesInMessages = 8;
 
+    private static readonly string[] ModelExtensions = [".safetensors", ".gguf", FileKind.OnnxExtension];
+
     /// <summary>The folder of a checkpoint's files.</summary>
     public static string FolderOf(TensorSource source) =>
         Directory.Exists(source.Path) ? source.Path : Path.GetDirectoryName(source.Path)!;
@@ -40,7 +42,7 @@ internal static class CheckpointLocator
             throw new CheckpointException(folder, null,
                 $"is a PEFT adapter (it has {PeftConfig.FileName}), not a model; read it with PeftAdapter.Read");
         }
-        string[] models = [.. names.Where(n => HasExtension(n, ".safetensors") || HasExtension(n, ".gguf"))];
+        string[] models = [.. names.Where(n => ModelExtensions.Any(e => HasExtension(n, e)))];
         if (models.Length == 1) return OpenFile(FolderFiles.Find(folder, models[0])!, out baseModelName);
         if (models.Length > 1)
         {
@@ -50,7 +52,7 @@ internal static class CheckpointLocator
         if (names.FirstOrDefault(FileKind.HasPickleExtension) is { } pickle)
             throw FileKind.PickleError(Path.Combine(folder, pickle));
         throw new CheckpointException(folder, null, $"holds no checkpoint; expected {SafetensorsSource.IndexName}, "
-            + $"{SingleName} or one .safetensors or .gguf file, found {(names.Length == 0 ? "no files" : List(names))}");
+            + $"{SingleName} or one .safetensors, .gguf or .onnx file, found {(names.Length == 0 ? "no files" : List(names))}");
     }
 
     private static TensorSource OpenFile(string path, out string? baseModelName)
@@ -76,14 +78,18 @@ internal static class CheckpointLocator
             case FileKind.Json when path.EndsWith(".safetensors.index.json", StringComparison.Ordinal):
                 baseModelName = ReadBaseModelName(Path.GetDirectoryName(path)!);
                 return SafetensorsSource.OpenIndex(path);
+            case FileKind.Onnx:
+            case null when FileKind.HasOnnxExtension(path):
+                baseModelName = ReadBaseModelName(Path.GetDirectoryName(path)!);
+                return OnnxSource.Open(path);
             case FileKind.Pickle:
                 throw FileKind.PickleError(path);
             case null when FileKind.HasPickleExtension(path):
                 throw FileKind.PickleError(path);
             default:
                 throw new CheckpointException(path, null,
-                    $"is {kind ?? $"of no known kind (first bytes {firstBytes})"}; expected a safetensors or GGUF file, "
-                    + $"a {SafetensorsSource.IndexName}, or a folder");
+                    $"is {kind ?? $"of no known kind (first bytes {firstBytes})"}; expected a safetensors, GGUF or "
+                    + $"ONNX file, a {SafetensorsSource.IndexName}, or a folder");
         }
     }
 

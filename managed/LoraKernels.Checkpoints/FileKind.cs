@@ -8,10 +8,17 @@ internal static class FileKind
 {
     public const string Safetensors = "a safetensors file";
     public const string Gguf = "a GGUF file";
+    public const string Onnx = "an ONNX model";
     public const string Json = "JSON text";
     public const string Pickle = "a pickle";
 
+    public const string OnnxExtension = ".onnx";
+
     private static readonly string[] PickleExtensions = [".bin", ".pt", ".pth", ".ckpt", ".pkl"];
+
+    /// <summary>What no first bytes tell: whether a file calls itself an ONNX model.</summary>
+    public static bool HasOnnxExtension(string path) =>
+        Path.GetExtension(path).Equals(OnnxExtension, StringComparison.OrdinalIgnoreCase);
 
     public static bool HasPickleExtension(string path) =>
         PickleExtensions.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
@@ -30,6 +37,8 @@ internal static class FileKind
         bool header = start is [_, _, _, _, _, _, _, 0, (byte)'{'];
         if (start is [0x80, >= 2 and <= 5, ..] && !header) return Pickle;
         if (header) return Safetensors;
+        // ONNX has no magic number. Its writers begin with the IR version, field 1 of a message, and a second field.
+        if (start is [0x08, > 0 and < 0x80, 0x12 or 0x1a or 0x22 or 0x28 or 0x32 or 0x3a or 0x42, ..]) return Onnx;
         return start is [(byte)'{' or (byte)'[', ..] ? Json : null;
     }
 

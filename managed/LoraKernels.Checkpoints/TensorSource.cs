@@ -6,7 +6,7 @@ internal abstract class TensorSource : IDisposable
     private readonly Dictionary<string, TensorInfo> _byName;
 
     /// <param name="path">The file, or the folder when there are several.</param>
-    /// <param name="kind">For people: "safetensors", "safetensors in 3 shards", "GGUF 3".</param>
+    /// <param name="kind">For people: "safetensors", "safetensors in 3 shards", "GGUF 3", "ONNX".</param>
     /// <param name="tensors">Names are distinct.</param>
     protected TensorSource(string path, string kind, IReadOnlyList<TensorInfo> tensors)
     {

@@ -28,7 +28,7 @@ public static class FormatTable
             "safetensors of llm-compressor",
             VerificationFormat.Int4, VerificationFormat.Int4ZeroPoints, VerificationFormat.Int4ActOrder),
         new("HQQ, axis 1", [8, 16, 32, 64, 128, WholeRow], "safetensors of transformers", VerificationFormat.Hqq),
-        new("ONNX MatMulNBits; no, integer or float zero points", [16, 32, 64, 128, 256], "its tensors, by `QuantizedWeight.Pack`",
+        new("ONNX MatMulNBits; no, integer or float zero points", [16, 32, 64, 128, 256], "ONNX of ONNX Runtime, Olive, optimum",
             VerificationFormat.Onnx, VerificationFormat.OnnxZeroPoints, VerificationFormat.OnnxFloatZeros),
         new("MXFP4", [32], "safetensors of gpt-oss, llm-compressor", VerificationFormat.Mxfp4),
         new("NVFP4", [16], "safetensors of ModelOpt, llm-compressor", VerificationFormat.Nvfp4, VerificationFormat.Nvfp4Divided),

@@ -7,12 +7,28 @@ namespace LoraKernels.Checkpoints.IO;
 internal static class FolderFiles
 {
     private const int MaxLinks = 40;
+    private const int MaxPathLength = 1024;
 
     /// <summary>The file's path, or null when the folder has no such file.</summary>
     /// <exception cref="CheckpointException">The name is not a plain one, or is a link to outside.</exception>
     public static string? Find(string folder, string name)
     {
         Require(folder, name);
+        return FindInside(folder, name);
+    }
+
+    /// <summary>The same of a path in the folder, with folders between: <c>data/layer.0</c>.</summary>
+    /// <exception cref="CheckpointException">A part of it is no plain name, or a link leads outside.</exception>
+    public static string? FindPath(string folder, string path)
+    {
+        if (path.Length > MaxPathLength)
+            throw new CheckpointException(folder, path, $"is a path of {path.Length} characters; at most {MaxPathLength} are allowed");
+        foreach (string name in path.Split('/')) Require(folder, name);
+        return FindInside(folder, path);
+    }
+
+    private static string? FindInside(string folder, string name)
+    {
         string path = Path.Combine(folder, name);
         try
         {
@@ -51,10 +67,13 @@ internal static class FolderFiles
     /// </summary>
     private static string? BlobFolder(string folder)
     {
-        string? parent = Path.GetDirectoryName(folder);
-        return Path.GetFileName(parent) == "snapshots" && Path.GetDirectoryName(parent) is { } root
-            ? Path.Combine(root, "blobs")
-            : null;
+        // A revision's own folders count: ONNX models mostly lie in one named "onnx".
+        for (string? parent = Path.GetDirectoryName(folder); parent is not null; parent = Path.GetDirectoryName(parent))
+        {
+            if (Path.GetFileName(parent) == "snapshots")
+                return Path.GetDirectoryName(parent) is { } root ? Path.Combine(root, "blobs") : null;
+        }
+        return null;
     }
 
     private static bool IsInside(string path, string? folder) =>

@@ -2,7 +2,8 @@ namespace LoraKernels.Checkpoints;
 
 /// <summary>A quantized linear layer's weight in a checkpoint.</summary>
 /// <param name="Name">
-/// The layer's name, without <c>.weight</c>: <c>model.layers.0.self_attn.q_proj</c>, in GGUF <c>blk.0.attn_q</c>. Of a
+/// The layer's name, without <c>.weight</c>: <c>model.layers.0.self_attn.q_proj</c>, in GGUF <c>blk.0.attn_q</c>, in ONNX
+/// the module that the node was exported from. Of a
 /// tensor that stacks the weights of experts, expert 3's has <c>.3</c> behind it.
 /// </param>
 /// <param name="Format">How it is quantized.</param>

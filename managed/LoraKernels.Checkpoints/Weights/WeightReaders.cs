@@ -3,6 +3,8 @@ namespace LoraKernels.Checkpoints;
 /// <summary>All kinds of weights there are. A new one is a class and a line.</summary>
 internal static class WeightReaders
 {
+    private static readonly IWeightReader Onnx = new OnnxWeights();
+
     private static readonly IWeightReader[] All =
     [
         new BitsAndBytesWeights(),
@@ -13,6 +15,7 @@ internal static class WeightReaders
         new HqqWeights(),
         new GptOssWeights(),
         new GgufWeights(),
+        Onnx,
     ];
 
     /// <summary>For messages.</summary>
@@ -28,7 +31,8 @@ internal static class WeightReaders
         var expected = config is null ? null : ReaderOf(config);
         var entries = new List<WeightEntry>();
         var remarks = new List<string>();
-        foreach (var reader in All)
+        // The nodes of an ONNX model say what its tensors are; names that other kinds have mean nothing there.
+        foreach (var reader in source is OnnxSource ? [Onnx] : All)
         {
             // A layout that two kinds share is the one that the configuration names.
             WeightEntry[] found = [.. reader.Find(source, config)];

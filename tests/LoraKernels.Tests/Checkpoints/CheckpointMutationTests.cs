@@ -61,6 +61,23 @@ public sealed class CheckpointMutationTests : FolderTests
             () => Use(Folder.Combine("model.gguf"), device));
     }
 
+    [Test]
+    public void OnnxFile()
+    {
+        string from = Path.Combine(Roots[0], "onnx");
+        byte[] original = File.ReadAllBytes(Path.Combine(from, "model.onnx"));
+        byte[] data = File.ReadAllBytes(Path.Combine(from, "model.onnx.data"));
+        using Device device = Device.OpenCpu();
+        MutationRun.Check(SeedOf("onnx"), 2 * Mutations, 12,
+            random =>
+            {
+                Folder.Write("model.onnx.data", random.Next(8) == 0 ? ByteMutations.Mutate(random, data) : data);
+                Folder.Write("model.onnx", ByteMutations.Mutate(random, original));
+                return Directory.EnumerateFiles(Folder.Path).Sum(p => new FileInfo(p).Length);
+            },
+            () => Use(Folder.Path, device));
+    }
+
     private static void Use(string path, Device device)
     {
         using var checkpoint = Checkpoint.Open(path);

@@ -49,7 +49,7 @@ public sealed class GoldenCheckpointTests(string deviceName) : DeviceFixture(dev
             found.UnionWith(checkpoint.Weights.Select(weight => weight.Format));
         }
 
-        Assert.That(Enum.GetValues<WeightFormat>().Except(found), Is.EqualTo((WeightFormat[])[WeightFormat.OnnxMatMulNBits]));
+        Assert.That(Enum.GetValues<WeightFormat>().Except(found), Is.Empty);
     }
 
     private static uint[] Bits(float[] values) => Array.ConvertAll(values, BitConverter.SingleToUInt32Bits);

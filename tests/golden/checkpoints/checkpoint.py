@@ -1,4 +1,4 @@
-"""Safetensors and GGUF files, and fp32 arithmetic, for the scripts beside this file. Standard library only."""
+"""Safetensors, GGUF and ONNX files, and fp32 arithmetic, for the scripts beside this file. Standard library only."""
 
 import json
 import random
@@ -80,6 +80,68 @@ def write_gguf(folder, tensors, values):
         header += struct.pack("<IQ", kind, len(data))
         data += raw + bytes(-len(raw) % 32)
     (path / "model.gguf").write_bytes(header + bytes(-len(header) % 32) + data)
+    write_values(path, values)
+
+
+def protobuf(*fields):
+    """A protobuf message of (number, int | bytes | str | float) fields."""
+
+    def varint(n):
+        n &= (1 << 64) - 1
+        out = b""
+        while n > 127:
+            out += bytes([n & 127 | 128])
+            n >>= 7
+        return out + bytes([n])
+
+    message = b""
+    for number, value in fields:
+        if isinstance(value, int):
+            message += varint(number << 3) + varint(value)
+        elif isinstance(value, float):
+            message += varint(number << 3 | 5) + struct.pack("<f", value)
+        else:
+            raw = value.encode() if isinstance(value, str) else value
+            message += varint(number << 3 | 2) + varint(len(raw)) + raw
+    return message
+
+
+ONNX_TYPES = {"F32": 1, "U8": 2, "I32": 6, "I64": 7, "F16": 10, "BF16": 16}
+
+
+def onnx_tensor(name, dtype, shape, numbers, external=None):
+    """A TensorProto. external: (file name, bytearray that gets the data, aligned to 64)."""
+    fields = [(1, protobuf_packed(shape)), (2, ONNX_TYPES[dtype]), (8, name)]
+    raw = pack(dtype, numbers)
+    if external is None:
+        return protobuf(*fields, (9, raw))
+    file, data = external
+    data.extend(bytes(-len(data) % 64))
+    entries = {"location": file, "offset": str(len(data)), "length": str(len(raw))}
+    data.extend(raw)
+    return protobuf(*fields, *((13, protobuf((1, key), (2, text))) for key, text in entries.items()), (14, 1))
+
+
+def protobuf_packed(numbers):
+    """Whole numbers of a repeated field, packed; each below 128 or of two bytes."""
+    return b"".join(bytes([n]) if n < 128 else bytes([n & 127 | 128, n >> 7]) for n in numbers)
+
+
+def onnx_node(name, operator, inputs, domain="", integers=(), graphs=()):
+    """A NodeProto with attributes: (name, int) and (name, GraphProto)."""
+    attributes = [(5, protobuf((1, key), (3, number), (20, 2))) for key, number in integers]
+    attributes += [(5, protobuf((1, key), (6, graph), (20, 5))) for key, graph in graphs]
+    return protobuf(*((1, i) for i in inputs), (2, name + "/output_0"), (3, name), (4, operator), *attributes, (7, domain))
+
+
+def write_onnx(folder, nodes, tensors, external, values):
+    """nodes: NodeProtos. tensors: TensorProtos. external: (file name, bytes)."""
+    path = Path(__file__).parent / folder
+    path.mkdir(exist_ok=True)
+    graph = protobuf(*((1, n) for n in nodes), (2, "main_graph"), *((5, t) for t in tensors))
+    opsets = [(8, protobuf((1, ""), (2, 21))), (8, protobuf((1, "com.microsoft"), (2, 1)))]
+    (path / "model.onnx").write_bytes(protobuf((1, 10), (2, "golden"), (7, graph), *opsets))
+    (path / external[0]).write_bytes(external[1])
     write_values(path, values)
 
 

@@ -8,7 +8,8 @@ codes, scales and zeros before they are packed: nothing is ever read back.
 import bisect
 import struct
 
-from checkpoint import bf16, f16, f32, weights, words, write_safetensors
+from checkpoint import (bf16, f16, f32, onnx_node, onnx_tensor, protobuf, weights, words, write_onnx,
+                        write_safetensors)
 
 LAYER = "model.layers.0.self_attn.q_proj"
 
@@ -253,6 +254,53 @@ def gpt_oss():
     write_safetensors("gpt-oss", {"config.json": {"model_type": "gpt_oss", "quantization_config": config}}, tensors, decoded)
 
 
+def onnx():
+    """MatMulNBits: without zero points, with packed ones, with numbers and act-order; the last one in a branch of an If."""
+    file, data = "model.onnx.data", bytearray()
+    nodes, tensors, decoded = [], [], {}
+
+    def nibbles(row):
+        return [low | high << 4 for low, high in zip(row[::2], row[1::2])]
+
+    def layer(name, n, k, block, dtype, kind, inside):
+        path = f"model.layers.0.attn.{name}"
+        round_scale = {"F16": f16, "BF16": bf16, "F32": f32}[dtype]
+        codes, scales, zeros = integers(weights(path, n, k), block, kind == "none", round_scale)
+        if kind == "numbers":
+            zeros = [[round_scale(z - 0.375) for z in row] for row in zeros]
+        groups = [i // block for i in range(k)]
+        g = len(scales[0])
+        if kind == "numbers":
+            groups = [(i * 5) % k // block for i in range(k)]
+        padded = [row + [15] * (g * block - k) for row in codes]  # the tail means nothing
+        external = None if inside else (file, data)
+        stem = path + ".MatMul"
+        # The scales of two dimensions, as today's writers have them, and of one.
+        shape = [n, g] if kind == "packed" else [n * g]
+        inputs = ["x", stem + ".weight_Q4", stem + ".weight_scales"]
+        tensors.append(onnx_tensor(inputs[1], "U8", [n, g, block // 2], flat(nibbles(row) for row in padded), external))
+        tensors.append(onnx_tensor(inputs[2], dtype, shape, flat(scales), external))
+        if kind == "packed":
+            inputs.append(stem + ".weight_zero_points")
+            packed = flat(nibbles(row + [0] * (g % 2)) for row in zeros)
+            tensors.append(onnx_tensor(inputs[3], "U8", [n, (g + 1) // 2], packed, external))
+        if kind == "numbers":
+            inputs += [stem + ".weight_zero_points", stem + ".weight_g_idx", path + ".bias"]
+            tensors.append(onnx_tensor(inputs[3], dtype, shape, flat(zeros), external))
+            tensors.append(onnx_tensor(inputs[4], "I32", [k], groups, external))
+            tensors.append(onnx_tensor(inputs[5], dtype, [n], [round_scale(i / 8) for i in range(n)], external))
+        decoded[path] = values(codes, scales, zeros, groups)
+        return onnx_node(f"/model/layers.0/attn/{name}/MatMul_Q4", "MatMulNBits", inputs, "com.microsoft",
+                         [("K", k), ("N", n), ("accuracy_level", 4), ("bits", 4), ("block_size", block)])
+
+    nodes.append(layer("q_proj", 10, 80, 32, "F16", "none", inside=False))
+    nodes.append(layer("k_proj", 6, 72, 16, "F32", "packed", inside=True))
+    branch = protobuf((1, layer("v_proj", 6, 96, 32, "BF16", "numbers", inside=False)), (2, "cached"))
+    nodes.append(onnx_node("/If", "If", ["use_cache"], graphs=[("then_branch", branch), ("else_branch", branch)]))
+    tensors.append(onnx_tensor("model.layers.0.input_layernorm.weight", "F16", [80], [1.0] * 80))
+    write_onnx("onnx", nodes, tensors, (file, data), decoded)
+
+
 gptq("gptq", version=1, act_order=False, group=32, symmetric=True)
 gptq("gptq-act-order", version=1, act_order=True, group=32, symmetric=False)
 gptq("gptq-row", version=1, act_order=False, group=0, symmetric=False)
@@ -266,3 +314,4 @@ bitsandbytes("bitsandbytes-fp4", "fp4", nested=False)
 nvfp4("nvfp4-compressed-tensors", divides=True)
 nvfp4("nvfp4-modelopt", divides=False)
 gpt_oss()
+onnx()
