@@ -20,6 +20,9 @@ internal static class MutationRun
     /// </summary>
     public const long AllowedPerByte = 32;
 
+    /// <summary>What a native object costs in these tests, which keep the stack trace of where each was made.</summary>
+    public const long AllowedPerObject = 48 << 10;
+
     /// <summary>How long a long run waits for one execution.</summary>
     private static readonly TimeSpan LongestExecution = TimeSpan.FromSeconds(1);
 
@@ -37,8 +40,10 @@ internal static class MutationRun
     /// <remarks>
     /// The mutations must be worth something: some are read, and the others refused for at least
     /// <paramref name="leastReasons"/> different reasons, so that not all of them end at the reader's first check.
+    /// <paramref name="objects"/>: native ones that a reading makes at the most.
     /// </remarks>
-    public static void Check(int firstSeed, int count, int leastReasons, Func<Random, long> writeFiles, Action read)
+    public static void Check(
+        int firstSeed, int count, int leastReasons, Func<Random, long> writeFiles, Action read, int objects = 0)
     {
         count *= LongRun;
         int refused = 0;
@@ -65,7 +70,7 @@ internal static class MutationRun
                 Assert.Fail($"seed {seed}: {e}");
             }
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            long allowed = AllowedBytes + AllowedPerByte * bytes;
+            long allowed = AllowedBytes + AllowedPerByte * bytes + AllowedPerObject * objects;
             if (allocated > allowed)
                 Assert.Fail($"seed {seed}: {allocated} bytes were allocated for files of {bytes}; allowed are {allowed}");
         }
