@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using LoraKernels.Tests.Operations;
 using LoraKernels.Verification.Reference;
 using NUnit.Framework;
@@ -7,35 +6,14 @@ namespace LoraKernels.Tests.Formats;
 
 /// <summary>Quantization to FP4 against bitsandbytes' tree of comparisons, on every 16-bit input there is.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
-public sealed class Fp4QuantizationTests(string deviceName) : DeviceFixture(deviceName)
+public sealed class Fp4QuantizationTests(string deviceName) : AbsmaxQuantizationTests(deviceName)
 {
-    private const int GroupSize = QuantizationInputs.GroupSize;
-
     private static readonly float[] Borders =
         [0.00260417f, 0.0859375f, 0.20833333f, 0.29166667f, 0.4166667f, 0.583333f, 0.8333333f];
 
-    [Test]
-    public void EveryFiniteFloat16AmongItsNeighbours()
-    {
-        Half[] values = QuantizationInputs.Every16Bits(BitConverter.UInt16BitsToHalf, Half.IsFinite);
-        Check(values, Array.ConvertAll(values, value => (float)value));
-    }
+    protected override QuantizeOptions Options => QuantizeOptions.Fp4(GroupSize, nested: false);
 
-    [Test]
-    public void EveryFiniteBFloat16AmongItsNeighbours()
-    {
-        float[] values = QuantizationInputs.Every16Bits(ReferenceRounding.FromBFloat16Bits, float.IsFinite);
-        Check(Array.ConvertAll(values, value => (BFloat16)value), values);
-    }
-
-    [TestCase(1), TestCase(-3)]
-    public void EveryFloat16UpToALeader(int leader)
-    {
-        Half[] values = QuantizationInputs.Every16Bits(
-            BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)Math.Abs(leader));
-        values = QuantizationInputs.WithLeader(values, (Half)leader);
-        Check(values, Array.ConvertAll(values, value => (float)value));
-    }
+    protected override (byte[] Codes, float[] Absmax) Reference(float[] weights) => ReferenceFp4.Quantize(weights, GroupSize);
 
     [Test]
     public void WeightsOnAndBesideEveryBorderOfBothSigns()
@@ -58,23 +36,10 @@ public sealed class Fp4QuantizationTests(string deviceName) : DeviceFixture(devi
     public void AllZeroWeightsHaveTheCodeOfZero()
     {
         using DeviceTensor<float> zeros = Device.Upload<float>(new float[99], 3, 33);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(zeros, QuantizeOptions.Fp4(GroupSize, nested: false));
+        using QuantizedWeight weight = QuantizedWeight.Quantize(zeros, Options);
         WeightTensors tensors = weight.Unpack();
 
         Assert.That(tensors.Codes.ToArray(), Is.All.Zero);
         Assert.That(tensors.Scales.ToArray(), Is.All.Zero);
-    }
-
-    private void Check<T>(T[] values, float[] asFloat)
-        where T : unmanaged
-    {
-        using DeviceTensor<T> tensor = Device.Upload<T>(values, values.Length / GroupSize, GroupSize);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(tensor, QuantizeOptions.Fp4(GroupSize, nested: false));
-        WeightTensors actual = weight.Unpack();
-        (byte[] codes, float[] absmax) = ReferenceFp4.Quantize(asFloat, GroupSize);
-
-        Assert.That(actual.Scales.Span.SequenceEqual(MemoryMarshal.AsBytes<float>(absmax)), "absmax");
-        int wrong = actual.Codes.Span.CommonPrefixLength(codes);
-        Assert.That(wrong, Is.EqualTo(codes.Length), () => $"weights {asFloat[2 * wrong]:R} and {asFloat[2 * wrong + 1]:R}");
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using LoraKernels.Tests.Operations;
 using LoraKernels.Verification.Reference;
 using NUnit.Framework;
@@ -7,39 +6,12 @@ namespace LoraKernels.Tests.Formats;
 
 /// <summary>Quantization to NF4 against the rule, on every 16-bit input there is.</summary>
 [TestFixtureSource(typeof(TestDevices), nameof(TestDevices.Names))]
-public sealed class Nf4QuantizationTests(string deviceName) : DeviceFixture(deviceName)
+public sealed class Nf4QuantizationTests(string deviceName) : AbsmaxQuantizationTests(deviceName)
 {
-    private const int GroupSize = QuantizationInputs.GroupSize;
+    protected override QuantizeOptions Options => QuantizeOptions.Nf4(GroupSize, nested: false);
 
-    [Test]
-    public void EveryFiniteFloat16AmongItsNeighbours()
-    {
-        Half[] values = QuantizationInputs.Every16Bits(BitConverter.UInt16BitsToHalf, Half.IsFinite);
-        Check(values, Array.ConvertAll(values, value => (float)value));
-    }
-
-    [Test]
-    public void EveryFiniteBFloat16AmongItsNeighbours()
-    {
-        float[] values = QuantizationInputs.Every16Bits(ReferenceRounding.FromBFloat16Bits, float.IsFinite);
-        Check(Array.ConvertAll(values, value => (BFloat16)value), values);
-    }
-
-    [Test]
-    public void EveryFloat16UpToOneInAGroupWhoseAbsmaxIsOne()
-    {
-        Half[] values = QuantizationInputs.Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)1);
-        values = QuantizationInputs.WithLeader(values, (Half)1);
-        Check(values, Array.ConvertAll(values, value => (float)value));
-    }
-
-    [Test]
-    public void EveryFloat16UpToThreeInAGroupWhoseAbsmaxHasNoExactReciprocal()
-    {
-        Half[] values = QuantizationInputs.Every16Bits(BitConverter.UInt16BitsToHalf, value => Half.Abs(value) <= (Half)3);
-        values = QuantizationInputs.WithLeader(values, (Half)(-3));
-        Check(values, Array.ConvertAll(values, value => (float)value));
-    }
+    protected override (byte[] Codes, float[] Absmax) Reference(float[] weights) =>
+        ReferenceNf4Quantizer.Quantize(weights, GroupSize);
 
     [Test]
     public void WeightsOnAndBesideEveryBorderUseTheReciprocalNotTheQuotient()
@@ -79,7 +51,7 @@ public sealed class Nf4QuantizationTests(string deviceName) : DeviceFixture(devi
     public void AllZeroWeightsHaveTheCodeOfZeroAndDequantizeToZero()
     {
         using DeviceTensor<float> zeros = Device.Upload<float>(new float[99], 3, 33);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(zeros, QuantizeOptions.Nf4(GroupSize, nested: false));
+        using QuantizedWeight weight = QuantizedWeight.Quantize(zeros, Options);
         WeightTensors tensors = weight.Unpack();
 
         Assert.That(tensors.Codes.ToArray(), Is.All.EqualTo(0x77));
@@ -97,24 +69,5 @@ public sealed class Nf4QuantizationTests(string deviceName) : DeviceFixture(devi
             Assert.Throws<LoraKernelsException>(() => QuantizedWeight.Quantize(tensor).Dispose());
         Assert.That(exception!.Status, Is.EqualTo(LoraKernelsStatus.InvalidArgument));
         Assert.That(exception.Message, Does.Contain("[2, 7]"));
-    }
-
-    private void Check<T>(T[] values, float[] asFloat)
-        where T : unmanaged
-    {
-        using DeviceTensor<T> tensor = Device.Upload<T>(values, values.Length / GroupSize, GroupSize);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(tensor, QuantizeOptions.Nf4(GroupSize, nested: false));
-        WeightTensors actual = weight.Unpack();
-        (byte[] codes, float[] absmax) = ReferenceNf4Quantizer.Quantize(asFloat, GroupSize);
-
-        Assert.That(actual.Scales.Span.SequenceEqual(MemoryMarshal.AsBytes<float>(absmax)), "absmax");
-        for (int i = 0; i < codes.Length; i++)
-        {
-            if (actual.Codes.Span[i] != codes[i])
-            {
-                Assert.Fail($"weights {asFloat[2 * i]:R} and {asFloat[2 * i + 1]:R} of a group with absmax " +
-                    $"{absmax[2 * i / GroupSize]:R}: codes {actual.Codes.Span[i]:X2}, not {codes[i]:X2}");
-            }
-        }
     }
 }
