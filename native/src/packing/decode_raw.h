@@ -7,6 +7,7 @@
 
 #include "packing/decode.h"
 #include "platform/cpu/simd128.h"
+#include "platform/cpu/vector_width.h"
 
 namespace lk::cpu {
 namespace {
@@ -58,16 +59,9 @@ inline u8x16 raw_codes(const uint8_t* block, int first) {
 }
 
 // Vectors that the unit has registers for, and signed bytes as such: the compiler finds this conversion only at times.
-#if defined(__AVX512F__)
-constexpr int kWide = 16;
-#elif defined(__AVX2__)
-constexpr int kWide = 8;
-#else
-constexpr int kWide = 4;
-#endif
-typedef float FloatsOf __attribute__((vector_size(4 * kWide)));
-typedef uint32_t BitsOf __attribute__((vector_size(4 * kWide)));
-typedef uint16_t ShortsOf __attribute__((vector_size(2 * kWide)));
+typedef float FloatsOf __attribute__((vector_size(4 * kVectorWidth)));
+typedef uint32_t BitsOf __attribute__((vector_size(4 * kVectorWidth)));
+typedef uint16_t ShortsOf __attribute__((vector_size(2 * kVectorWidth)));
 
 inline FloatsOf floats_of_bytes(const int8_t* bytes) {
 #if defined(__AVX512F__)
@@ -78,7 +72,7 @@ inline FloatsOf floats_of_bytes(const int8_t* bytes) {
     return (FloatsOf)_mm_cvtepi32_ps(_mm_cvtepi8_epi32(_mm_cvtsi32_si128(load<int32_t>(bytes))));
 #else
     FloatsOf result;
-    for (int i = 0; i < kWide; ++i) result[i] = float(bytes[i]);
+    for (int i = 0; i < kVectorWidth; ++i) result[i] = float(bytes[i]);
     return result;
 #endif
 }
@@ -86,7 +80,7 @@ inline FloatsOf floats_of_bytes(const int8_t* bytes) {
 // As to_float of Half and BFloat16.
 template <RawKind Kind>
 inline void widen_raw(const uint8_t* numbers, float* out) {
-    for (int i = 0; i < kRawRun; i += kWide) {
+    for (int i = 0; i < kRawRun; i += kVectorWidth) {
         const BitsOf bits = __builtin_convertvector(load<ShortsOf>(numbers + 2 * i), BitsOf);
         if constexpr (Kind == RawKind::bf16) {
             store(out + i, bits << 16);
@@ -111,7 +105,7 @@ inline void decode_raw_run(const uint8_t* block, int first, int64_t count, float
         int8_t codes[kRawRun];
         store(codes, raw_codes<Kind>(block, first));
         const RawFactors factors = raw_factors<Kind>(block, first);
-        for (int i = 0; i < kRawRun; i += kWide) {
+        for (int i = 0; i < kRawRun; i += kVectorWidth) {
             store(out + i, floats_of_bytes(codes + i) * factors.scale + factors.addend);
         }
     }

@@ -4,26 +4,20 @@
 
 #include <cstring>
 
+#include "platform/cpu/vector_width.h"
 #include "quantize/path.h"
 
 namespace lk::cpu::quantizing {
 namespace {
 
-// The compiler's own vectors, as wide as registers are.
-#if defined(__AVX512F__)
-constexpr int kWidth = 16;
-#elif defined(__AVX2__)
-constexpr int kWidth = 8;
-#else
-constexpr int kWidth = 4;
-#endif
-static_assert(Path::kLanes % kWidth == 0);
+static_assert(Path::kLanes % kVectorWidth == 0);
 
-typedef float Floats __attribute__((vector_size(kWidth * sizeof(float))));
-typedef int32_t Ints __attribute__((vector_size(kWidth * sizeof(int32_t))));
-typedef uint32_t Bits __attribute__((vector_size(kWidth * sizeof(uint32_t))));
-typedef uint16_t Halves __attribute__((vector_size(kWidth * sizeof(uint16_t))));
-typedef uint8_t Bytes __attribute__((vector_size(kWidth)));
+// The compiler's own vectors, as wide as registers are.
+typedef float Floats __attribute__((vector_size(kVectorWidth * sizeof(float))));
+typedef int32_t Ints __attribute__((vector_size(kVectorWidth * sizeof(int32_t))));
+typedef uint32_t Bits __attribute__((vector_size(kVectorWidth * sizeof(uint32_t))));
+typedef uint16_t Halves __attribute__((vector_size(kVectorWidth * sizeof(uint16_t))));
+typedef uint8_t Bytes __attribute__((vector_size(kVectorWidth)));
 
 #define LK_INLINE static inline __attribute__((always_inline))
 
@@ -51,14 +45,14 @@ LK_INLINE void widen_bfloats(const void* from, float* to) {
     store(to, __builtin_convertvector(halves, Bits) << 16);
 }
 
-// Calls step(from, to) for every kWidth elements of 16 bits; the last ones by way of a copy.
+// Calls step(from, to) for every kVectorWidth elements of 16 bits; the last ones by way of a copy.
 template <class Step>
 LK_INLINE void for_each_vector(const uint16_t* from, int64_t count, float* to, const Step& step) {
     int64_t i = 0;
-    for (; i + kWidth <= count; i += kWidth) step(from + i, to + i);
+    for (; i + kVectorWidth <= count; i += kVectorWidth) step(from + i, to + i);
     if (i == count) return;
-    uint16_t last[kWidth] = {};
-    float widened[kWidth];
+    uint16_t last[kVectorWidth] = {};
+    float widened[kVectorWidth];
     std::memcpy(last, from + i, size_t(count - i) * sizeof *from);
     step(last, widened);
     std::memcpy(to + i, widened, size_t(count - i) * sizeof *to);
@@ -89,14 +83,14 @@ Range range(const float* values, int64_t count) {
     };
     int64_t i = 0;
     Ints lows{}, highs{};
-    for (; i + kWidth <= count; i += kWidth) {
+    for (; i + kVectorWidth <= count; i += kVectorWidth) {
         Ints bits;
         load(values + i, bits);
         order(bits);
         lows = bits < lows ? bits : lows;
         highs = bits > highs ? bits : highs;
     }
-    for (int lane = 0; lane < kWidth; ++lane) include(lows[lane]), include(highs[lane]);
+    for (int lane = 0; lane < kVectorWidth; ++lane) include(lows[lane]), include(highs[lane]);
     for (; i < count; ++i) {
         auto bits = __builtin_bit_cast(int32_t, values[i]);
         order(bits);
@@ -110,7 +104,7 @@ Range range(const float* values, int64_t count) {
 }
 
 void rank(const float* values, int64_t count, float factor, const float* thresholds, uint8_t* ranks) {
-    for (int64_t i = 0; i < count; i += kWidth) {
+    for (int64_t i = 0; i < count; i += kVectorWidth) {
         Floats scaled;
         load(values + i, scaled);
         scaled *= factor;
@@ -121,7 +115,7 @@ void rank(const float* values, int64_t count, float factor, const float* thresho
 }
 
 void round(const float* values, int64_t count, float scale, float zero, uint8_t* codes) {
-    for (int64_t i = 0; i < count; i += kWidth) {
+    for (int64_t i = 0; i < count; i += kVectorWidth) {
         Floats code;
         load(values + i, code);
         code = code / scale + zero;
