@@ -4,7 +4,8 @@ namespace lk::cuda {
 
 MatmulKernel decode_kernel_for(const FragmentView& weight, lk_dtype dtype) {
     const Codec& codec = weight.codec;
-    const bool fits = !codec.groups_straddle_rows && !codec.has_zero_units() && codec.group_size % 16 == 0;
+    const bool fits =
+        !codec.groups_straddle_rows && !codec.has_zero_units() && !codec.is_raw() && codec.group_size % 16 == 0;
     if (dtype == LK_DTYPE_F32 || !fits) return nullptr;
     switch (codec.value_kind) {
         case ValueKind::affine:

@@ -6,8 +6,8 @@
 
 namespace lk::cuda {
 
-// The kernel for a weight and tokens of this type, or NULL: fp32, groups that straddle rows or have no interval, bf16
-// with an offset for every 32 k.
+// The kernel for a weight and tokens of this type, or NULL: fp32, raw weights, float zero points, groups that straddle
+// rows or have no interval.
 MatmulKernel decode_kernel_for(const FragmentView& weight, lk_dtype dtype);
 
 // How it is launched, with decode_warps() of the device.
