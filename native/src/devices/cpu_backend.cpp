@@ -75,7 +75,7 @@ void CpuBackend::copy(const lk_matrix& source, lk_copy_kind, const lk_matrix& de
 }
 
 void CpuBackend::pack(const lk_weight_tensors& tensors, lk_weight& weight) {
-    cpu::pack(allocator_, tensors, weight);
+    kernels_.pack(allocator_, tensors, weight);
 }
 
 void CpuBackend::unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) {

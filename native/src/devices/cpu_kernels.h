@@ -11,6 +11,7 @@ struct Kernels {
     const char* name;
     bool (*supported)();
 
+    void (*pack)(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight);
     void (*dequantize)(const lk_weight& weight, const lk_matrix& y);
     void (*quantize)(const lk_matrix& w, lk_weight_tensors& tensors);
     void (*linear)(const LinearArguments& arguments, Workspace& workspace);

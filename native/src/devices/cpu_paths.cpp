@@ -8,6 +8,7 @@
 #include "dequantize/dequantize.h"
 #include "linear/linear.h"
 #include "lora/lora.h"
+#include "packing/pack.h"
 #include "quantize/quantize.h"
 
 namespace lk::cpu {
@@ -15,18 +16,24 @@ namespace {
 
 constexpr auto always = [] { return true; };
 
+template <const packing::Path& kPath>
+void pack_by(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
+    pack(kPath, allocator, tensors, weight);
+}
+
 template <const quantizing::Path& kPath>
 void quantize_by(const lk_matrix& w, lk_weight_tensors& tensors) {
     quantize(kPath, w, tensors);
 }
 
 // The operations of a path by its kernels.
-template <const Path& kPath, const quantizing::Path& kQuantizingPath>
+template <const Path& kPath, const packing::Path& kPackingPath, const quantizing::Path& kQuantizingPath>
 constexpr Kernels blocked_path(lk_cpu_isa isa, const char* name, bool (*supported)()) {
     return {
         .isa = isa,
         .name = name,
         .supported = supported,
+        .pack = pack_by<kPackingPath>,
         .dequantize = portable::dequantize,
         .quantize = quantize_by<kQuantizingPath>,
         .linear = [](const LinearArguments& a, Workspace& w) { blocked::linear(kPath, a, w); },
@@ -47,6 +54,7 @@ constexpr Kernels kReference = {
     .isa = LK_CPU_REFERENCE,
     .name = "reference",
     .supported = always,
+    .pack = pack_by<packing::kPortablePath>,
     .dequantize = reference::dequantize,
     .quantize = quantize_by<quantizing::kPortablePath>,
     .linear = reference::linear,
@@ -56,7 +64,7 @@ constexpr Kernels kReference = {
     .workspace_bytes = reference::workspace_bytes,
 };
 constexpr Kernels kPortable =
-    blocked_path<kPortablePath, quantizing::kPortablePath>(LK_CPU_PORTABLE, "portable", always);
+    blocked_path<kPortablePath, packing::kPortablePath, quantizing::kPortablePath>(LK_CPU_PORTABLE, "portable", always);
 
 #if defined(__x86_64__)
 // What the compiler was allowed for each path (native/CMakeLists.txt).
@@ -71,10 +79,12 @@ bool has_avx512_vnni() {
     return has_avx512() && __builtin_cpu_supports("avx512vnni");
 }
 
-constexpr Kernels kAvx2 = blocked_path<kAvx2Path, quantizing::kAvx2Path>(LK_CPU_AVX2, "avx2", has_avx2);
-constexpr Kernels kAvx512 = blocked_path<kAvx512Path, quantizing::kAvx512Path>(LK_CPU_AVX512, "avx512", has_avx512);
-constexpr Kernels kAvx512Vnni =
-    blocked_path<kAvx512VnniPath, quantizing::kAvx512VnniPath>(LK_CPU_AVX512_VNNI, "avx512vnni", has_avx512_vnni);
+constexpr Kernels kAvx2 =
+    blocked_path<kAvx2Path, packing::kAvx2Path, quantizing::kAvx2Path>(LK_CPU_AVX2, "avx2", has_avx2);
+constexpr Kernels kAvx512 =
+    blocked_path<kAvx512Path, packing::kAvx512Path, quantizing::kAvx512Path>(LK_CPU_AVX512, "avx512", has_avx512);
+constexpr Kernels kAvx512Vnni = blocked_path<kAvx512VnniPath, packing::kAvx512VnniPath, quantizing::kAvx512VnniPath>(
+    LK_CPU_AVX512_VNNI, "avx512vnni", has_avx512_vnni);
 #endif
 
 // Fastest first.

@@ -15,6 +15,18 @@ class Units {
           zeros_(codec.has_zero_units() ? static_cast<uint8_t*>(tensors.zero_points.data) : nullptr),
           part_bytes_(size_t(codec.unit_part_bytes())) {}
 
+    // Whether units lie row by row with nothing between them.
+    template <size_t Bytes>
+    bool are_rows() const {
+        return storage_.transposed_rows == 0 && storage_.block_shift == 0 && storage_.stride == int64_t(Bytes) &&
+               zeros_ == nullptr;
+    }
+    // The units of such a row.
+    template <size_t Bytes>
+    const uint8_t* row(int64_t row, int64_t units_per_row) const {
+        return scales_ + row * units_per_row * int64_t(Bytes);
+    }
+
     // A unit of a row, where rows begin units. Bytes: those of a unit that lie together.
     template <size_t Bytes>
     void read(int64_t row, int64_t unit_of_row, int64_t units_per_row, uint8_t* out) const {

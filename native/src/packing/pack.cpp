@@ -7,7 +7,8 @@
 #include "core/error.h"
 #include "formats/group_index.h"
 #include "formats/units.h"
-#include "packing/words.h"
+#include "packing/units.h"
+#include "packing/zero_words.h"
 #include "platform/cpu/thread_pool.h"
 
 namespace lk {
@@ -47,6 +48,7 @@ namespace {
 
 constexpr int64_t kDepth = PanelLayout::kStepDepth;
 constexpr int64_t kColumns = PanelLayout::kColumns;
+constexpr int64_t kPanelsTogether = packing::Path::kPanelsTogether;
 
 bool has_zero_points(const lk_weight& weight) {
     return weight.codec.offset_kind == OffsetKind::zero_point;
@@ -114,7 +116,7 @@ void unpack_row(const lk_weight& weight, const PackedArrays& packed, const lk_we
 void pack_zero_points(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
     const PanelLayout& layout = weight.layout;
     const NibbleStorage storage = weight.format->storage(tensors).zero_points;
-    if (pack_zero_words(storage, tensors.zero_points.data, layout, panel, packed)) return;
+    if (packing::pack_zero_words(storage, tensors.zero_points.data, layout, panel, packed)) return;
     std::vector<uint8_t> row(size_t(layout.units_per_row()));
     for (int64_t column = 0; column < layout.columns(panel); ++column) {
         read_nibbles(storage, tensors.zero_points.data, panel * kColumns + column, layout.units_per_row(), row.data());
@@ -138,33 +140,15 @@ void unpack_zero_points(const lk_weight& weight, const uint8_t* packed, const lk
     }
 }
 
-// Calls f.template operator()<bytes>() with the bytes of a unit that lie together: copies of a known size are a load
-// and a store.
-template <class F>
-void with_part_bytes(const Codec& codec, const F& f) {
-    switch (codec.unit_part_bytes()) {
-        case 1:
-            return f.template operator()<1>();
-        case 2:
-            return f.template operator()<2>();
-        case 4:
-            return f.template operator()<4>();
-        default:
-            return f.template operator()<16>();
-    }
-}
+// Bytes that a thread copies at a time.
+constexpr int64_t kCopiedTogether = int64_t{1} << 20;
 
-void pack_units(const lk_weight_tensors& tensors, const lk_weight& weight, uint8_t* packed, int64_t panel) {
-    const PanelLayout& layout = weight.layout;
-    const Units units(*weight.format, weight.codec, tensors);
-    const int64_t units_per_row = layout.units_per_row(), columns = layout.columns(panel);
-    uint8_t* out = packed + panel * kColumns * units_per_row * weight.codec.unit_bytes();
-    with_part_bytes(weight.codec, [&]<size_t Bytes>() {
-        for (int64_t unit = 0; unit < units_per_row; ++unit) {
-            for (int64_t c = 0; c < columns; ++c, out += weight.codec.unit_bytes()) {
-                units.read<Bytes>(panel * kColumns + c, unit, units_per_row, out);
-            }
-        }
+// Of a raw weight's codes.
+void copy_by_threads(uint8_t* destination, const void* source, int64_t bytes) {
+    ThreadPool::shared().parallel_for(divide_up(bytes, kCopiedTogether), [&](int64_t item) {
+        const int64_t begin = item * kCopiedTogether;
+        std::memcpy(destination + begin, static_cast<const uint8_t*>(source) + begin,
+                    size_t(std::min(kCopiedTogether, bytes - begin)));
     });
 }
 
@@ -175,11 +159,12 @@ void copy(void* destination, const void* source, int64_t bytes) {
 
 }  // namespace
 
-void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight) {
+void pack(const packing::Path& path, const lk_allocator& allocator, const lk_weight_tensors& tensors,
+          lk_weight& weight) {
     describe(tensors, weight);
     if (weight.codec.is_raw()) {
         allocate(allocator, {.codes = tensors.codes.size}, weight);
-        return copy(weight.codes(), tensors.codes.data, tensors.codes.size);
+        return copy_by_threads(weight.codes(), tensors.codes.data, tensors.codes.size);
     }
     const PanelLayout& layout = weight.layout;
     allocate(allocator,
@@ -190,14 +175,14 @@ void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_we
     const PackedArrays packed = weight.arrays();
     if (!weight.in_order) formats::read_order(tensors, packed.order);
     const NibbleStorage codes = weight.format->storage(tensors).codes;
-    ThreadPool::shared().parallel_for(divide_up(layout.panels(), kPackedTogether), [&](int64_t item) {
-        const int64_t begin = item * kPackedTogether, end = std::min(layout.panels(), begin + kPackedTogether);
+    ThreadPool::shared().parallel_for(divide_up(layout.panels(), kPanelsTogether), [&](int64_t item) {
+        const int64_t begin = item * kPanelsTogether, end = std::min(layout.panels(), begin + kPanelsTogether);
         const bool packed_codes =
-            pack_words(codes, tensors.codes.data, layout, weight.order(), begin, end, packed.codes);
+            path.pack_words(codes, tensors.codes.data, layout, weight.order(), begin, end, packed.codes);
         for (int64_t panel = begin; panel < end; ++panel) {
             if (!packed_codes) pack_panel(tensors, weight, packed, panel);
             if (has_zero_points(weight)) pack_zero_points(tensors, weight, packed.zero_points, panel);
-            if (layout.rows_begin_units) pack_units(tensors, weight, packed.scales, panel);
+            if (layout.rows_begin_units) packing::pack_units(tensors, weight, packed.scales, panel);
         }
     });
     if (!layout.rows_begin_units) copy(packed.scales, tensors.scales.data, tensors.scales.size);

@@ -1,6 +1,7 @@
 // Between a checkpoint's bytes and a packed weight: what is the same on all devices, and packing by the CPU.
 #pragma once
 
+#include "packing/path.h"
 #include "packing/weight.h"
 
 namespace lk {
@@ -22,7 +23,8 @@ void allocate(const lk_allocator& allocator, const LayoutSizes& sizes, lk_weight
 namespace lk::cpu {
 
 // Describes, allocates and fills a weight in host memory.
-void pack(const lk_allocator& allocator, const lk_weight_tensors& tensors, lk_weight& weight);
+void pack(const packing::Path& path, const lk_allocator& allocator, const lk_weight_tensors& tensors,
+          lk_weight& weight);
 
 // The inverse, bit for bit.
 void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out);

@@ -8,20 +8,24 @@ namespace {
 class RoundTrip : public testing::TestWithParam<lk_weight_tensors> {};
 
 TEST_P(RoundTrip, GivesTheBytesBack) {
-    Context context = make_context();
     Tensors given(GetParam());
     fill(given, 7);
-    Weight weight;
-    LK_ASSERT_OK(lk_weight_pack(context, &given.view, weight.out()));
+    for (const lk_cpu_isa isa : fast_paths()) {
+        Context context = make_context(isa);
+        Weight weight;
+        LK_ASSERT_OK(lk_weight_pack(context, &given.view, weight.out()));
 
-    lk_weight_tensors sizes{};
-    sizes.struct_size = sizeof sizes;
-    LK_ASSERT_OK(lk_weight_describe(weight, &sizes));
-    EXPECT_EQ(sizes.codes.data, nullptr);
-    EXPECT_EQ(sizes.outer_offset, given.view.outer_offset);
-    Tensors back(sizes);
-    LK_ASSERT_OK(lk_weight_unpack(context, weight, &back.view));
-    for (size_t i = 0; i < given.storage.size(); ++i) EXPECT_EQ(given.storage[i], back.storage[i]) << "part " << i;
+        lk_weight_tensors sizes{};
+        sizes.struct_size = sizeof sizes;
+        LK_ASSERT_OK(lk_weight_describe(weight, &sizes));
+        EXPECT_EQ(sizes.codes.data, nullptr);
+        EXPECT_EQ(sizes.outer_offset, given.view.outer_offset);
+        Tensors back(sizes);
+        LK_ASSERT_OK(lk_weight_unpack(context, weight, &back.view));
+        for (size_t i = 0; i < given.storage.size(); ++i) {
+            EXPECT_EQ(given.storage[i], back.storage[i]) << "part " << i << " on path " << isa;
+        }
+    }
 }
 
 TEST_P(RoundTrip, TakesNoMoreMemoryThanTheCheckpointAndItsTails) {
@@ -101,6 +105,16 @@ INSTANTIATE_TEST_SUITE_P(Raw, RoundTrip,
                                          q5_0_sizes(37, 96), q5_1_sizes(37, 96), q8_0_sizes(33, 64), q8_0_sizes(3, 0),
                                          q2_k_sizes(37, 512), q3_k_sizes(37, 512), q5_k_sizes(37, 512),
                                          q6_k_sizes(37, 512), iq4_xs_sizes(37, 512)));
+
+// Rows of more steps than are put in order together, of registers' width and not.
+INSTANTIATE_TEST_SUITE_P(LongRows, RoundTrip,
+                         testing::Values(nf4_sizes(37, 1096, 64, 0), nf4_sizes(64, 1088, 64, 256),
+                                         int4_sizes(37, 1048, 32, kAll), gptq_sizes(LK_FORMAT_GPTQ, 72, 1096, 128),
+                                         gptq_sizes(LK_FORMAT_AWQ, 72, 1091, 64), hqq_sizes(37, 1152, 64),
+                                         onnx_sizes(37, 1100, 32, OnnxZeros::nibbles), q4_0_sizes(37, 1056),
+                                         q4_1_sizes(64, 1056), iq4_nl_sizes(33, 1088), q4_k_sizes(37, 1280),
+                                         gguf_mxfp4_sizes(37, 1056), gguf_nvfp4_sizes(37, 1088), mxfp4_sizes(37, 1056),
+                                         nvfp4_sizes(37, 1072, false)));
 
 // The documented address of a code, computed without the layout's own functions.
 TEST(PanelLayout, FollowsItsDescription) {
