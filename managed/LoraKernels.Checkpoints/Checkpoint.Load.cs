@@ -97,6 +97,12 @@ public sealed partial class Checkpoint
         WeightEntry[] entries = [.. names.Select(Entry)];
         if (entries.GroupBy(e => e.Info.Name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new ArgumentException($"'{twice.Key}' is named {twice.Count()} times", nameof(names));
-        return Task.Run(() => new WeightLoader(_source, device, options, cancellation).Load(entries), cancellation);
+        return Task.Run(
+            () =>
+            {
+                using var loader = new WeightLoader(_source, device, options, cancellation);
+                return loader.Load(entries);
+            },
+            cancellation);
     }
 }

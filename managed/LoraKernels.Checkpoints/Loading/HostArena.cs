@@ -7,28 +7,25 @@ namespace LoraKernels.Checkpoints;
 /// Host memory for one weight's tensors at a time. It is no memory of the garbage collector's, which gives large arrays back
 /// when it likes, so that a load's peak is what its arenas are.
 /// </summary>
-internal sealed unsafe class HostArena : MemoryManager<byte>
+/// <param name="size">Bytes, at most <see cref="MaxSize"/>.</param>
+internal sealed unsafe class HostArena(int size) : MemoryManager<byte>
 {
-    /// <summary>The most bytes of a weight that can be held at once.</summary>
-    public const long MaxBytes = 2000L << 20;
+    /// <summary>The most bytes of a weight's tensors that can be held at once.</summary>
+    public const int MaxSize = 2000 << 20;
 
     private const int Alignment = 64;
 
-    private void* _memory;
-    private int _size;
+    private void* _memory = NativeMemory.AlignedAlloc((nuint)size, Alignment);
     private int _used;
 
-    /// <summary>Room for a weight whose parts have that many bytes, at most <see cref="MaxBytes"/>; what was there is gone.</summary>
-    public void Reset(long bytes, int parts)
-    {
-        long needed = bytes + (long)parts * Alignment;
-        _used = 0;
-        if (needed <= _size) return;
-        Free();
-        int size = checked((int)needed);
-        _memory = NativeMemory.AlignedAlloc((nuint)size, Alignment);
-        _size = size;
-    }
+    /// <summary>In bytes.</summary>
+    public int Size => size;
+
+    /// <summary>What a weight needs whose parts have that many bytes.</summary>
+    public static long SizeFor(long bytes, int parts) => bytes + (long)parts * Alignment;
+
+    /// <summary>Room for another weight; what was there is gone.</summary>
+    public void Clear() => _used = 0;
 
     /// <summary>The next part's memory, aligned for any tensor.</summary>
     public Memory<byte> Take(long bytes)
@@ -38,7 +35,10 @@ internal sealed unsafe class HostArena : MemoryManager<byte>
         return part;
     }
 
-    public override Span<byte> GetSpan() => new(_memory, _size);
+    /// <summary>Gives the memory back.</summary>
+    public void Free() => ((IDisposable)this).Dispose();
+
+    public override Span<byte> GetSpan() => new(_memory, size);
 
     public override MemoryHandle Pin(int elementIndex = 0) => new((byte*)_memory + elementIndex);
 
@@ -46,12 +46,9 @@ internal sealed unsafe class HostArena : MemoryManager<byte>
     {
     }
 
-    protected override void Dispose(bool disposing) => Free();
-
-    private void Free()
+    protected override void Dispose(bool disposing)
     {
         NativeMemory.AlignedFree(_memory);
         _memory = null;
-        _size = 0;
     }
 }

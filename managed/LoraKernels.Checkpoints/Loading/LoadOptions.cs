@@ -7,7 +7,8 @@ public sealed record LoadOptions
     public IProgress<LoadProgress>? Progress { get; init; }
 
     /// <summary>Weights that are read at the same time, 1 or more.</summary>
-    public int MaxParallelism { get; init; } = Math.Clamp(Environment.ProcessorCount, 1, 8);
+    /// <remarks>By default two more than there are processors: those wait for the disk.</remarks>
+    public int MaxParallelism { get; init; } = Math.Clamp(Environment.ProcessorCount + 2, 1, 8);
 
     /// <summary>Which part of a weight to load, for tensor parallelism; null, or a result of null, for all of it.</summary>
     public Func<WeightInfo, WeightSlice?>? Slice { get; init; }

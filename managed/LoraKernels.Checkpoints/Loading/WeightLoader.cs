@@ -4,10 +4,11 @@ namespace LoraKernels.Checkpoints;
 
 /// <summary>Reads weights by several threads and packs each as soon as it is there.</summary>
 /// <remarks>
-/// Large weights come first and alone, so that what they take of host memory is later taken by packed weights; the others
-/// share <see cref="HostBudget"/>.
+/// Weights beyond <see cref="HostBudget"/> come first and alone, so that what they take of host memory is later taken by packed
+/// weights; the others share it.
 /// </remarks>
 internal sealed class WeightLoader(TensorSource source, Device device, LoadOptions options, CancellationToken cancellation)
+    : IDisposable
 {
     // Of the 256 MB that a load may take beyond what it packs.
     private const long HostBudget = 192L << 20;
@@ -15,6 +16,7 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
     // Read at once: so often is cancellation looked at.
     private const int PieceBytes = 16 << 20;
 
+    private readonly HostArenas _arenas = new(HostBudget);
     private readonly ConcurrentDictionary<string, QuantizedWeight> _loaded = new(StringComparer.Ordinal);
     private readonly Lock _packing = new();
     private readonly Lock _reporting = new();
@@ -25,28 +27,15 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
     /// <exception cref="OperationCanceledException">Nothing stays loaded.</exception>
     public WeightCollection Load(IReadOnlyList<WeightEntry> entries)
     {
-        long share = HostBudget / options.MaxParallelism;
+        var large = entries.Where(e => SizeOf(e) > HostBudget).OrderByDescending(SizeOf);
+        var others = InFileOrder(entries.Where(e => SizeOf(e) <= HostBudget));
         try
         {
-            using (var arena = new HostArenaOwner())
-            {
-                foreach (var entry in entries.Where(e => e.Info.Bytes > share).OrderByDescending(e => e.Info.Bytes))
-                    Load(entry, arena.Arena, entries);
-            }
-            using var arenas = new ThreadLocal<HostArenaOwner>(() => new HostArenaOwner(), trackAllValues: true);
-            try
-            {
-                Parallel.ForEach(
-                    Partitioner.Create(
-                        InFileOrder(entries.Where(e => e.Info.Bytes <= share)),
-                        EnumerablePartitionerOptions.NoBuffering),
-                    new ParallelOptions { MaxDegreeOfParallelism = options.MaxParallelism, CancellationToken = cancellation },
-                    entry => Load(entry, arenas.Value!.Arena, entries));
-            }
-            finally
-            {
-                foreach (var arena in arenas.Values) arena.Dispose();
-            }
+            foreach (var entry in large) Load(entry, entries);
+            Parallel.ForEach(
+                Partitioner.Create(others, EnumerablePartitionerOptions.NoBuffering),
+                new ParallelOptions { MaxDegreeOfParallelism = options.MaxParallelism, CancellationToken = cancellation },
+                entry => Load(entry, entries));
             return new WeightCollection(_loaded.ToDictionary(StringComparer.Ordinal));
         }
         catch (Exception e)
@@ -59,33 +48,36 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
         }
     }
 
+    /// <summary>Frees the memory that weights were read to.</summary>
+    public void Dispose() => _arenas.Dispose();
+
+    private static long SizeOf(WeightEntry entry) => HostArena.SizeFor(entry.Info.Bytes, entry.Parts.Count);
+
     /// <summary>So that a disk, and what the system reads ahead, goes forwards.</summary>
     private static IEnumerable<WeightEntry> InFileOrder(IEnumerable<WeightEntry> entries) =>
         entries.OrderBy(e => e.Parts[0].File, StringComparer.Ordinal).ThenBy(e => e.Parts.Min(p => p.Offset));
 
-    private void Load(WeightEntry entry, HostArena arena, IReadOnlyList<WeightEntry> all)
+    private void Load(WeightEntry entry, IReadOnlyList<WeightEntry> all)
     {
         cancellation.ThrowIfCancellationRequested();
-        if (entry.Info.Bytes > HostArena.MaxBytes)
+        if (SizeOf(entry) > HostArena.MaxSize)
         {
             throw new CheckpointException(source.Path, entry.Info.Name,
-                $"has {entry.Info.Bytes} bytes; a weight of at most {HostArena.MaxBytes} can be loaded");
+                $"has {entry.Info.Bytes} bytes; a weight of at most {HostArena.MaxSize} can be loaded");
         }
-        arena.Reset(entry.Info.Bytes, entry.Parts.Count);
-        var tensors = entry.Read(part =>
-        {
-            var memory = arena.Take(part.Bytes);
-            for (int at = 0; at < memory.Length; at += PieceBytes)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                source.Read(part.Tensor, part.Offset + at, memory.Span.Slice(at, Math.Min(PieceBytes, memory.Length - at)));
-            }
-            return memory;
-        });
-        if (options.Slice?.Invoke(entry.Info) is { } slice) tensors = tensors.Slice(slice);
+        var arena = _arenas.Rent(SizeOf(entry), cancellation);
         QuantizedWeight weight;
-        // A stream is used by one thread at a time; packing is parallel in itself.
-        lock (_packing) weight = QuantizedWeight.Pack(device, tensors);
+        try
+        {
+            var tensors = entry.Read(part => Read(part, arena.Take(part.Bytes)));
+            if (options.Slice?.Invoke(entry.Info) is { } slice) tensors = tensors.Slice(slice);
+            // A stream is used by one thread at a time; packing is parallel in itself.
+            lock (_packing) weight = QuantizedWeight.Pack(device, tensors);
+        }
+        finally
+        {
+            _arenas.Return(arena);
+        }
         _loaded[entry.Info.Name] = weight;
         lock (_reporting)
         {
@@ -96,11 +88,13 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
         }
     }
 
-    /// <summary>A memory manager is disposed by its interface.</summary>
-    private sealed class HostArenaOwner : IDisposable
+    private Memory<byte> Read(TensorPart part, Memory<byte> memory)
     {
-        public HostArena Arena { get; } = new();
-
-        public void Dispose() => ((IDisposable)Arena).Dispose();
+        for (int at = 0; at < memory.Length; at += PieceBytes)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            source.Read(part.Tensor, part.Offset + at, memory.Span.Slice(at, Math.Min(PieceBytes, memory.Length - at)));
+        }
+        return memory;
     }
 }
