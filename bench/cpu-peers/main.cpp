@@ -67,6 +67,24 @@ double seconds_of(Side& side, int threads) {
     return double(end.tv_sec - begin.tv_sec) + 1e-9 * double(end.tv_nsec - begin.tv_nsec);
 }
 
+// Returns once the other side's threads sleep, which look out for work for some time after a call: they would take the
+// processors that this side's need.
+void wait_for_rest() {
+    constexpr timespec kPause{0, 2'000'000};
+    constexpr double kResting = 1e-4;  // seconds of processors' time in a pause
+    constexpr int kMostPauses = 250;
+    const auto used = [] {
+        timespec time;
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+        return double(time.tv_sec) + 1e-9 * double(time.tv_nsec);
+    };
+    for (int pause = 0; pause < kMostPauses; ++pause) {
+        const double before = used();
+        nanosleep(&kPause, nullptr);
+        if (used() - before < kResting) return;
+    }
+}
+
 double median(std::vector<double> values) {
     std::sort(values.begin(), values.end());
     return values[values.size() / 2];
@@ -125,10 +143,13 @@ struct Program {
         std::vector<double> times[2];
         int repeats[2];
         for (int s = 0; s < 2; ++s) {
-            repeats[s] = std::clamp(int(kLeastSeconds / seconds_of(*sides[s], threads)), 1, 50);
+            repeats[s] = std::clamp(int(kLeastSeconds / seconds_of(*sides[s], threads)), hot ? 4 : 1, 50);
         }
         for (int round = 0; round < std::stoi(options["rounds"]); ++round) {
             for (int s = 0; s < 2; ++s) {
+                if (threads > 1) wait_for_rest();
+                // The other side's turn took the cache, and this one's threads may be asleep.
+                if (hot || threads > 1) sides[s]->multiply();
                 for (int i = 0; i < repeats[s]; ++i) {
                     times[s].push_back(seconds_of(*sides[s], threads) / copies / sides[s]->passes() * 1e6);
                 }
