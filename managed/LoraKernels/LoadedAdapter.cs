@@ -5,11 +5,12 @@ public sealed class LoadedAdapter : IDisposable
 {
     private int _removed;
 
-    internal LoadedAdapter(LoraTable table, string name, long id)
+    internal LoadedAdapter(LoraTable table, string name, long id, long bytes)
     {
         Table = table;
         Name = name;
         Id = id;
+        Bytes = bytes;
     }
 
     /// <summary>The adapter's name.</summary>
@@ -19,6 +20,11 @@ public sealed class LoadedAdapter : IDisposable
     /// Its number in its table, above 0 and never used again there. Another table has its own numbers.
     /// </summary>
     public long Id { get; }
+
+    /// <summary>
+    /// What it takes of the table's memory, in bytes: what <see cref="LoraTable.Measure(LoraAdapter)"/> says.
+    /// </summary>
+    public long Bytes { get; }
 
     /// <summary>The table that it is in.</summary>
     public LoraTable Table { get; }

@@ -11,6 +11,11 @@ namespace LoraKernels;
 public sealed class LoraTable : IDisposable
 {
     /// <summary>Makes a table without adapters.</summary>
+    /// <remarks>
+    /// The adapters' memory comes from the stream's allocator, if it has one. Without, the system gives it: whole pages
+    /// of 4 KiB on the CPU; on a GPU pages of its own size (2 MiB), which any later adapter can use, after whatever came
+    /// and went.
+    /// </remarks>
     /// <param name="device">Where the adapters will be.</param>
     /// <param name="modules">The layers; every name, of layers and slices, occurs once.</param>
     /// <param name="baseModel">The base model, such as "mistralai/Mistral-7B-v0.1"; null if unknown.</param>
@@ -44,7 +49,7 @@ public sealed class LoraTable : IDisposable
     public string? BaseModel { get; }
 
     /// <summary>
-    /// Device memory of the adapters, in bytes; removed ones that a batch still holds included.
+    /// The sum of what its adapters take, in bytes; removed ones that a batch still holds included.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The table is disposed.</exception>
     public unsafe long Bytes
@@ -54,6 +59,23 @@ public sealed class LoraTable : IDisposable
             using var table = new Lease(Handle);
             long bytes;
             NativeCall.Check(NativeMethods.lk_lora_table_bytes((lk_lora_table*)table.Pointer, &bytes));
+            return bytes;
+        }
+    }
+
+    /// <summary>
+    /// Memory of the device that is set aside for adapters, in bytes, those of its other tables included: what they
+    /// take, what pages that they share have left, and what removed ones have left for later ones. It is as large as the
+    /// most that was needed at one time, until <see cref="Trim"/> makes it less.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The table is disposed.</exception>
+    public unsafe long ReservedBytes
+    {
+        get
+        {
+            using var table = new Lease(Handle);
+            long bytes;
+            NativeCall.Check(NativeMethods.lk_lora_table_reserved_bytes((lk_lora_table*)table.Pointer, &bytes));
             return bytes;
         }
     }
@@ -103,13 +125,14 @@ public sealed class LoraTable : IDisposable
         var factors = new lk_lora_factors[updates.Count];
         for (int i = 0; i < factors.Length; i++)
             factors[i] = updates[i].Pin(pinned, columnScales[i]);
-        long id;
+        long id, bytes;
         fixed (lk_lora_factors* first = factors)
         {
             NativeCall.Check(NativeMethods.lk_lora_table_add(
                 (lk_context*)context.Pointer, (lk_lora_table*)table.Pointer, first, factors.Length, &id));
         }
-        var loaded = new LoadedAdapter(this, adapter.Name, id);
+        NativeCall.Check(NativeMethods.lk_lora_adapter_bytes((lk_lora_table*)table.Pointer, id, &bytes));
+        var loaded = new LoadedAdapter(this, adapter.Name, id, bytes);
         // The host memory is pinned until here only.
         lk_status status = NativeMethods.lk_context_synchronize((lk_context*)context.Pointer);
         if (status == lk_status.LK_OK)
@@ -117,6 +140,44 @@ public sealed class LoraTable : IDisposable
         Exception error = NativeCall.Failure(status);
         loaded.Dispose();
         throw error;
+    }
+
+    /// <inheritdoc cref="Measure(LoraAdapter, AdapterOptions)"/>
+    public long Measure(LoraAdapter adapter) => Measure(adapter, AdapterOptions.None);
+
+    /// <summary>
+    /// What an adapter would take of the table's memory if it were added, in bytes: <see cref="LoadedAdapter.Bytes"/>,
+    /// known from its layers, ranks and types alone. Nothing is read, moved or changed.
+    /// </summary>
+    /// <param name="adapter">The adapter.</param>
+    /// <param name="options">Those that it would be added with; the base's weights are not read.</param>
+    /// <exception cref="AdapterMismatchException">It does not fit, as <c>Add</c> would say.</exception>
+    /// <exception cref="ObjectDisposedException">The table is disposed.</exception>
+    public unsafe long Measure(LoraAdapter adapter, AdapterOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(adapter);
+        ArgumentNullException.ThrowIfNull(options);
+        lk_lora_factors[] factors =
+            [.. AdapterFit.Match(adapter, Names, BaseModel, options).Select(update => update.Describe())];
+        using var table = new Lease(Handle);
+        long bytes;
+        fixed (lk_lora_factors* first = factors)
+        {
+            NativeCall.Check(NativeMethods.lk_lora_table_measure(
+                (lk_lora_table*)table.Pointer, first, factors.Length, &bytes));
+        }
+        return bytes;
+    }
+
+    /// <summary>
+    /// Gives back to the system what removed adapters have left. Waits for nothing: what running work may still read
+    /// stays.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The table is disposed.</exception>
+    public unsafe void Trim()
+    {
+        using var table = new Lease(Handle);
+        NativeCall.Check(NativeMethods.lk_lora_table_trim((lk_lora_table*)table.Pointer));
     }
 
     /// <summary>A new batch, of 0 rows, for this table's adapters.</summary>

@@ -458,7 +458,9 @@ typedef struct lk_lora_module {
  * differ everywhere. Thread-safe. */
 typedef struct lk_lora_table lk_lora_table;
 
-/* An op names a module by its index in `modules`. */
+/* An op names a module by its index in `modules`. The context's allocator, if it has one, gives the memory of every
+ * adapter. Without, the system does: whole pages of 4 KiB on the CPU; on a GPU pages of its own size (2 MiB), which any
+ * later adapter can use, after whatever came and went. */
 LK_API lk_status lk_lora_table_create(lk_context* context, const lk_lora_module* modules, int32_t module_count,
                                       lk_lora_table** table_out);
 /* Batches made for the table keep what they use. */
@@ -488,12 +490,31 @@ typedef struct lk_lora_factors {
 LK_API lk_status lk_lora_table_add(lk_context* context, lk_lora_table* table, const lk_lora_factors* factors,
                                    int32_t factor_count, int64_t* adapter_out);
 
-/* New batches can no longer name the adapter. Batches that hold it keep it until they are set anew or destroyed.
+/* New batches can no longer name the adapter. Batches that hold it keep it until they are set anew or destroyed. Waits
+ * for nothing that is enqueued: its memory serves others when that is done. (With an allocator of the host's, and on a
+ * GPU without virtual memory, freeing may wait.)
  * @retval LK_NOT_FOUND never added, or removed before */
 LK_API lk_status lk_lora_table_remove(lk_lora_table* table, int64_t adapter);
 
-/* Bytes of adapters now held on the device, removed ones that a batch still holds included. */
+/* What an adapter takes of the table's memory: whole pages, and what is left of it in pages shared with others. */
+LK_API lk_status lk_lora_adapter_bytes(const lk_lora_table* table, int64_t adapter, int64_t* bytes_out);
+
+/* What an adapter of these factors would take if it were added: by their modules, slices, shapes and dtypes alone, so
+ * that the matrices' data may be NULL. The errors are those of lk_lora_table_add. */
+LK_API lk_status lk_lora_table_measure(const lk_lora_table* table, const lk_lora_factors* factors, int32_t factor_count,
+                                       int64_t* bytes_out);
+
+/* The sum of what its adapters take, removed ones that a batch still holds included. */
 LK_API lk_status lk_lora_table_bytes(const lk_lora_table* table, int64_t* bytes_out);
+
+/* Memory of the table's device that is set aside for adapters, those of its other tables included: what they take, what
+ * shared pages have left, and what removed ones have left for later ones. The most that adapters have taken at one time
+ * sets it; it becomes less by lk_lora_table_trim, and 0 with the device's last table. */
+LK_API lk_status lk_lora_table_reserved_bytes(const lk_lora_table* table, int64_t* bytes_out);
+
+/* Gives back to the system what removed adapters have left. Waits for nothing that is enqueued: what it may still read
+ * stays. */
+LK_API lk_status lk_lora_table_trim(lk_lora_table* table);
 
 /* Which adapters change which rows: made once per step, used by every module. Shareable; setting new contents does not
  * disturb operations that already run. */

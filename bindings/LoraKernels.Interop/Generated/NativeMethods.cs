@@ -124,7 +124,19 @@ internal static unsafe partial class NativeMethods
     public static extern lk_status lk_lora_table_remove(lk_lora_table* table, [NativeTypeName("int64_t")] long adapter);
 
     [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_lora_adapter_bytes([NativeTypeName("const lk_lora_table *")] lk_lora_table* table, [NativeTypeName("int64_t")] long adapter, [NativeTypeName("int64_t *")] long* bytes_out);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_lora_table_measure([NativeTypeName("const lk_lora_table *")] lk_lora_table* table, [NativeTypeName("const lk_lora_factors *")] lk_lora_factors* factors, [NativeTypeName("int32_t")] int factor_count, [NativeTypeName("int64_t *")] long* bytes_out);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern lk_status lk_lora_table_bytes([NativeTypeName("const lk_lora_table *")] lk_lora_table* table, [NativeTypeName("int64_t *")] long* bytes_out);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_lora_table_reserved_bytes([NativeTypeName("const lk_lora_table *")] lk_lora_table* table, [NativeTypeName("int64_t *")] long* bytes_out);
+
+    [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
+    public static extern lk_status lk_lora_table_trim(lk_lora_table* table);
 
     [DllImport("lorakernels", CallingConvention = CallingConvention.Cdecl, ExactSpelling = true)]
     public static extern lk_status lk_lora_batch_create(lk_context* context, lk_lora_table* table, [NativeTypeName("const lk_lora_batch_options *")] lk_lora_batch_options* options, lk_lora_batch** batch_out);

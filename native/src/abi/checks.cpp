@@ -49,7 +49,7 @@ void check_extent(int64_t value, const char* name) {
     }
 }
 
-void check_matrix(const lk_matrix* matrix, const char* name) {
+void check_shape(const lk_matrix* matrix, const char* name) {
     require(matrix, name);
     if (!is_dtype(raw(matrix->dtype))) {
         fail(LK_INVALID_ARGUMENT, "%s.dtype: is %d; allowed are f32 (0), f16 (1), bf16 (2)", name, raw(matrix->dtype));
@@ -68,6 +68,11 @@ void check_matrix(const lk_matrix* matrix, const char* name) {
         fail(LK_INVALID_ARGUMENT, "%s: %lld rows of %lld elements do not fit the address space", name, ll(matrix->rows),
              ll(matrix->row_stride));
     }
+}
+
+void check_matrix(const lk_matrix* matrix, const char* name) {
+    check_shape(matrix, name);
+    if (is_empty(*matrix)) return;
     if (matrix->data == nullptr) {
         fail(LK_INVALID_ARGUMENT, "%s.data: is NULL with %lld x %lld elements", name, ll(matrix->rows),
              ll(matrix->columns));

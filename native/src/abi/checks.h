@@ -35,7 +35,9 @@ void check_reserved(uint32_t value, const char* name);
 // 0 <= value <= kLargestExtent
 void check_extent(int64_t value, const char* name);
 
-// A well-formed view: dtype, extents, stride, alignment, no NULL where there are elements.
+// A well-formed view: dtype, extents, stride; its data is not looked at.
+void check_shape(const lk_matrix* matrix, const char* name);
+// That, and its data: alignment, no NULL where there are elements.
 void check_matrix(const lk_matrix* matrix, const char* name);
 void check_columns(const lk_matrix& matrix, const char* name, int64_t expected, const char* why);
 void check_rows(const lk_matrix& matrix, const char* name, int64_t expected, const char* why);

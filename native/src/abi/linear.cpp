@@ -28,7 +28,7 @@ void compute(lk_context* context, const lk_matrix* x, const lk_weight* weight, c
         check_columns(*x, "x", weight->tensors.in_features, "the weight's in_features are");
         check_columns(*y, "y", weight->tensors.out_features, "the weight's out_features are");
     }
-    std::shared_ptr<const BatchPlan> plan;
+    BatchPlans::Lease plan;
     if (batch != nullptr) {
         plan = batch->plan();
         const LoraModule& linear = plan->table->module(module);

@@ -25,14 +25,15 @@ void check_modules(const lk_lora_module* modules, int32_t count) {
     }
 }
 
-void check_factors(const lk_lora_factors* factors, int32_t count) {
+// `check` is that of their matrices.
+void check_factors(const lk_lora_factors* factors, int32_t count, void (*check)(const lk_matrix*, const char*)) {
     check_count(count, factors, "factors");
     for (int32_t i = 0; i < count; ++i) {
         require_size(factors[i].struct_size, sizeof *factors, "factors[]");
-        check_matrix(&factors[i].a, "factors[].a");
-        check_matrix(&factors[i].b, "factors[].b");
-        check_matrix(&factors[i].bias, "factors[].bias");
-        check_matrix(&factors[i].column_scale, "factors[].column_scale");
+        check(&factors[i].a, "factors[].a");
+        check(&factors[i].b, "factors[].b");
+        check(&factors[i].bias, "factors[].bias");
+        check(&factors[i].column_scale, "factors[].column_scale");
     }
 }
 
@@ -44,7 +45,9 @@ lk_status lk_lora_table_create(lk_context* context, const lk_lora_module* module
         require(context, "context");
         require(table_out, "table_out");
         check_modules(modules, module_count);
-        *table_out = new lk_lora_table(std::make_shared<LoraTable>(context->backend->device(), modules, module_count));
+        const Backend& backend = *context->backend;
+        *table_out = new lk_lora_table(
+            std::make_shared<LoraTable>(backend.device(), backend.adapter_memory(), modules, module_count));
     });
 }
 
@@ -59,7 +62,7 @@ lk_status lk_lora_table_add(lk_context* context, lk_lora_table* table, const lk_
         require(table, "table");
         check_device(table->table->device(), *lock->backend, "table");
         require(adapter_out, "adapter_out");
-        check_factors(factors, factor_count);
+        check_factors(factors, factor_count, check_matrix);
         *adapter_out = table->table->add(*lock->backend, factors, factor_count);
     });
 }
@@ -75,7 +78,40 @@ lk_status lk_lora_table_bytes(const lk_lora_table* table, int64_t* bytes_out) {
     return guard([&] {
         require(table, "table");
         require(bytes_out, "bytes_out");
-        *bytes_out = table->table->bytes();
+        *bytes_out = table->table->memory().held_bytes();
+    });
+}
+
+lk_status lk_lora_table_reserved_bytes(const lk_lora_table* table, int64_t* bytes_out) {
+    return guard([&] {
+        require(table, "table");
+        require(bytes_out, "bytes_out");
+        *bytes_out = table->table->memory().reserved_bytes();
+    });
+}
+
+lk_status lk_lora_table_trim(lk_lora_table* table) {
+    return guard([&] {
+        require(table, "table");
+        table->table->memory().trim();
+    });
+}
+
+lk_status lk_lora_adapter_bytes(const lk_lora_table* table, int64_t adapter, int64_t* bytes_out) {
+    return guard([&] {
+        require(table, "table");
+        require(bytes_out, "bytes_out");
+        *bytes_out = table->table->bytes_of(adapter);
+    });
+}
+
+lk_status lk_lora_table_measure(const lk_lora_table* table, const lk_lora_factors* factors, int32_t factor_count,
+                                int64_t* bytes_out) {
+    return guard([&] {
+        require(table, "table");
+        require(bytes_out, "bytes_out");
+        check_factors(factors, factor_count, check_shape);
+        *bytes_out = table->table->measure(factors, factor_count);
     });
 }
 

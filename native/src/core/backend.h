@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "core/device_id.h"
 
 namespace lk {
 
+class AdapterMemory;
 class Workspace;
 struct BatchPlan;
 
@@ -43,6 +45,8 @@ class Backend {
     virtual void describe(lk_device_info& info) const = 0;
     // Where weights, buffers, tables, batches and workspaces lie: the options' allocator, or the device's own.
     virtual const lk_allocator& allocator() const = 0;
+    // What a table made with this context takes its adapters' memory from.
+    virtual std::shared_ptr<AdapterMemory> adapter_memory() const = 0;
     virtual void synchronize() = 0;
     // The native stream, or NULL where there is none.
     virtual void* stream() const = 0;
@@ -54,8 +58,10 @@ class Backend {
     virtual void drop_capture() = 0;
     virtual void launch(const Recording& recording) = 0;
 
-    // Fills device memory: `write` gets as many bytes that the host can write. Complete when it returns.
-    virtual void fill(void* memory, int64_t bytes, const std::function<void(char* out)>& write) = 0;
+    // Fills pieces of device memory, one after the other: `write` gets a piece's number and as many bytes that the host
+    // can write. Complete when it returns.
+    virtual void fill(const std::vector<char*>& pieces, const std::vector<int64_t>& bytes,
+                      const std::function<void(size_t piece, char* out)>& write) = 0;
     virtual void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) = 0;
 
     // Allocates and fills the weight's memory from the checkpoint's tensors; its format and tensors are set.

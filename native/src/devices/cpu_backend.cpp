@@ -7,7 +7,9 @@
 #include <thread>
 
 #include "core/matrix.h"
+#include "lora/adapter_memory.h"
 #include "packing/pack.h"
+#include "platform/cpu/system_pages.h"
 #include "platform/cpu/thread_pool.h"
 
 namespace lk::cpu {
@@ -49,6 +51,11 @@ void CpuBackend::describe(lk_device_info& info) const {
     std::snprintf(info.isa, sizeof info.isa, "%s", kernels_.name);
 }
 
+std::shared_ptr<AdapterMemory> CpuBackend::adapter_memory() const {
+    if (has_hook_) return std::make_shared<AdapterBlocks>(allocator_, 64);
+    return std::make_shared<AdapterBlocks>(system_pages(), kSystemPage);
+}
+
 void CpuBackend::begin_capture() {
     refuse_recording();
 }
@@ -61,8 +68,9 @@ void CpuBackend::launch(const Recording&) {
     refuse_recording();
 }
 
-void CpuBackend::fill(void* memory, int64_t, const std::function<void(char* out)>& write) {
-    write(static_cast<char*>(memory));
+void CpuBackend::fill(const std::vector<char*>& pieces, const std::vector<int64_t>&,
+                      const std::function<void(size_t piece, char* out)>& write) {
+    for (size_t piece = 0; piece < pieces.size(); ++piece) write(piece, pieces[piece]);
 }
 
 void CpuBackend::copy(const lk_matrix& source, lk_copy_kind, const lk_matrix& destination) {

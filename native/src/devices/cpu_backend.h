@@ -12,19 +12,25 @@ void describe_machine(lk_device_info& info);
 
 class CpuBackend final : public Backend {
   public:
-    CpuBackend(const Kernels& kernels, lk_compute compute, const lk_allocator& allocator)
-        : kernels_(kernels), compute_(compute), allocator_(allocator) {}
+    // A zeroed allocator: the library's own.
+    CpuBackend(const Kernels& kernels, lk_compute compute, const lk_allocator& hook)
+        : kernels_(kernels),
+          compute_(compute),
+          has_hook_(hook.allocate != nullptr),
+          allocator_(has_hook_ ? hook : default_allocator()) {}
 
     DeviceId device() const override { return {}; }
     void describe(lk_device_info& info) const override;
     const lk_allocator& allocator() const override { return allocator_; }
+    std::shared_ptr<AdapterMemory> adapter_memory() const override;
     void synchronize() override {}
     void* stream() const override { return nullptr; }
     void begin_capture() override;
     std::unique_ptr<Recording> end_capture() override;
     void drop_capture() override {}
     void launch(const Recording& recording) override;
-    void fill(void* memory, int64_t bytes, const std::function<void(char* out)>& write) override;
+    void fill(const std::vector<char*>& pieces, const std::vector<int64_t>& bytes,
+              const std::function<void(size_t piece, char* out)>& write) override;
     void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) override;
     void pack(const lk_weight_tensors& tensors, lk_weight& weight) override;
     void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) override;
@@ -45,6 +51,7 @@ class CpuBackend final : public Backend {
   private:
     const Kernels& kernels_;
     lk_compute compute_;
+    bool has_hook_;
     lk_allocator allocator_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "core/matrix.h"
 #include "devices/cuda_recording.h"
+#include "lora/adapter_memory.h"
 #include "matmul/cuda/choice.h"
 #include "packing/cuda/pack.h"
 #include "platform/cuda/status.h"
@@ -43,6 +44,10 @@ CudaBackend::CudaBackend(Device& device, cudaStream_t borrowed, const lk_allocat
 
 void CudaBackend::describe(lk_device_info& info) const {
     cuda::describe(device_.facts(), device_.index(), info);
+}
+
+std::shared_ptr<AdapterMemory> CudaBackend::adapter_memory() const {
+    return std::make_shared<AdapterBlocks>(allocator_, 64, hook_);
 }
 
 void CudaBackend::refuse_while_recording(const char* what) const {
@@ -104,12 +109,18 @@ void CudaBackend::download(void* destination, const void* device_memory, int64_t
           "cudaMemcpyAsync (from the device)");
 }
 
-void CudaBackend::fill(void* memory, int64_t bytes, const std::function<void(char* out)>& write) {
+void CudaBackend::fill(const std::vector<char*>& pieces, const std::vector<int64_t>& bytes,
+                       const std::function<void(size_t piece, char* out)>& write) {
     const CurrentContext current(device_);
     refuse_while_recording("writing to the device from the host");
-    std::vector<char> staged = staging_memory(bytes);
-    write(staged.data());
-    upload(memory, staged.data(), bytes);
+    int64_t largest = 0;
+    for (const int64_t count : bytes) largest = std::max(largest, count);
+    std::vector<char> staged = staging_memory(largest);
+    // A piece is on its way while the next one is written.
+    for (size_t piece = 0; piece < pieces.size(); ++piece) {
+        write(piece, staged.data());
+        uploader_.upload(stream_, pieces[piece], staged.data(), bytes[piece]);
+    }
     stream_.synchronize();
 }
 

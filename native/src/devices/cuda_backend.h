@@ -21,6 +21,7 @@ class CudaBackend final : public Backend {
     DeviceId device() const override { return {kDeviceKind, device_.index(), device_.context()}; }
     void describe(lk_device_info& info) const override;
     const lk_allocator& allocator() const override { return allocator_; }
+    std::shared_ptr<AdapterMemory> adapter_memory() const override;
     void synchronize() override;
     void* stream() const override { return stream_.handle(); }
 
@@ -29,7 +30,8 @@ class CudaBackend final : public Backend {
     void drop_capture() override;
     void launch(const Recording& recording) override;
 
-    void fill(void* memory, int64_t bytes, const std::function<void(char* out)>& write) override;
+    void fill(const std::vector<char*>& pieces, const std::vector<int64_t>& bytes,
+              const std::function<void(size_t piece, char* out)>& write) override;
     void copy(const lk_matrix& source, lk_copy_kind kind, const lk_matrix& destination) override;
     void pack(const lk_weight_tensors& tensors, lk_weight& weight) override;
     void unpack(const lk_weight& weight, const lk_weight_tensors& tensors_out) override;

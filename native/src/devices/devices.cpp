@@ -42,9 +42,7 @@ std::unique_ptr<Backend> open_cpu(const lk_context_options& options) {
     if (options.stream != nullptr) {
         fail(LK_INVALID_ARGUMENT, "options.stream: is %p; the CPU has no streams, set NULL", options.stream);
     }
-    const bool has_allocator = options.allocator.allocate != nullptr;
-    return std::make_unique<cpu::CpuBackend>(cpu::choose_path(options.cpu_isa), options.compute,
-                                             has_allocator ? options.allocator : default_allocator());
+    return std::make_unique<cpu::CpuBackend>(cpu::choose_path(options.cpu_isa), options.compute, options.allocator);
 }
 
 }  // namespace

@@ -48,9 +48,12 @@ void read_rows(const lk_lora_assignment& assignment, const lk_lora_batch_options
     }
 }
 
+}  // namespace
+
 // Resolves ids to segments, in order of first appearance.
-void find_segments(const lk_lora_assignment& assignment, const lk_lora_batch_options& capacities, BatchPlan& plan) {
-    std::unordered_map<int64_t, int32_t> segment_of_id;
+void PlanMaker::find_segments(const lk_lora_assignment& assignment, const lk_lora_batch_options& capacities,
+                              BatchPlan& plan) {
+    ++turn_;
     int64_t tiles = 0;
     plan.segment_of_entry.resize(plan.row_of_entry.size());
     plan.table->read([&](auto&& find) {
@@ -61,19 +64,22 @@ void find_segments(const lk_lora_assignment& assignment, const lk_lora_batch_opt
                 segment = -1;
                 continue;
             }
-            const auto [known, is_new] = segment_of_id.try_emplace(id, int32_t(plan.segments.size()));
-            segment = known->second;
-            if (is_new) {
-                std::shared_ptr<const Adapter> adapter = find(id);
-                if (adapter == nullptr) {
-                    fail(LK_NOT_FOUND,
-                         "assignment.adapters[%lld]: is %lld (row %lld), which is not in the batch's table; it was "
-                         "never added or is removed",
-                         ll(e), ll(id), ll(plan.row_of_entry[size_t(e)]));
-                }
-                plan.segments.push_back(std::move(adapter));
+            const Adapter* const found = find(id);
+            if (found == nullptr) {
+                fail(LK_NOT_FOUND,
+                     "assignment.adapters[%lld]: is %lld (row %lld), which is not in the batch's table; it was never "
+                     "added or is removed",
+                     ll(e), ll(id), ll(plan.row_of_entry[size_t(e)]));
             }
-            const Adapter& adapter = *plan.segments[size_t(segment)];
+            if (size_t(found->number) >= segments_.size()) segments_.resize(size_t(found->number) + 1);
+            Segment& known = segments_[size_t(found->number)];
+            if (known.turn != turn_) {
+                known = {turn_, int32_t(plan.segments.size())};
+                plan.segments.push_back(found);
+                ++found->holders;
+            }
+            segment = known.index;
+            const Adapter& adapter = *found;
             if (adapter.rescales && plan.weights[size_t(e)] != 1.0f) {
                 fail(
                     LK_UNSUPPORTED,
@@ -89,30 +95,24 @@ void find_segments(const lk_lora_assignment& assignment, const lk_lora_batch_opt
 }
 
 // Counting sort of the entries by segment.
-void group_entries(BatchPlan& plan) {
+void PlanMaker::group_entries(BatchPlan& plan) {
     plan.segment_offsets.assign(plan.segments.size() + 1, 0);
     for (const int32_t segment : plan.segment_of_entry) {
         if (segment >= 0) ++plan.segment_offsets[size_t(segment) + 1];
     }
     for (size_t s = 1; s < plan.segment_offsets.size(); ++s) plan.segment_offsets[s] += plan.segment_offsets[s - 1];
     plan.segment_entries.resize(size_t(plan.segment_offsets.back()));
-    std::vector<int64_t> next(plan.segment_offsets.begin(), plan.segment_offsets.end() - 1);
+    next_.assign(plan.segment_offsets.begin(), plan.segment_offsets.end() - 1);
     for (int64_t e = 0; e < plan.entries(); ++e) {
         const int32_t segment = plan.segment_of_entry[size_t(e)];
-        if (segment >= 0) plan.segment_entries[size_t(next[size_t(segment)]++)] = e;
+        if (segment >= 0) plan.segment_entries[size_t(next_[size_t(segment)]++)] = e;
     }
 }
 
-}  // namespace
-
-std::shared_ptr<BatchPlan> make_plan(std::shared_ptr<const LoraTable> table, const lk_lora_batch_options& capacities,
-                                     const lk_lora_assignment& assignment) {
-    auto plan = std::make_shared<BatchPlan>();
-    plan->table = std::move(table);
-    read_rows(assignment, capacities, *plan);
-    find_segments(assignment, capacities, *plan);
-    group_entries(*plan);
-    return plan;
+void PlanMaker::make(const lk_lora_assignment& assignment, const lk_lora_batch_options& capacities, BatchPlan& plan) {
+    read_rows(assignment, capacities, plan);
+    find_segments(assignment, capacities, plan);
+    group_entries(plan);
 }
 
 }  // namespace lk

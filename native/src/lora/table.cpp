@@ -1,6 +1,7 @@
 #include "lora/table.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 
@@ -37,7 +38,7 @@ void copy_panels(const lk_matrix& b, const ColumnPanels& panels, char* destinati
     }
 }
 
-int64_t bytes_of(const lk_lora_factors& f, bool transposed) {
+int64_t matrix_bytes(const lk_lora_factors& f, bool transposed) {
     const lk_matrix& matrix = transposed ? f.b : f.a;
     return tiles_bytes(f.a.rows, transposed ? matrix.rows : matrix.columns, size_of(matrix.dtype));
 }
@@ -58,27 +59,23 @@ bool is_finite(const lk_matrix& matrix) {
     });
 }
 
-// `panels` are those of each B where it lies in panels, otherwise NULL.
-void write_factors(const lk_lora_factors* factors, int32_t count, const LoraFactors* panels, char* out) {
-    for (int32_t i = 0; i < count; ++i) {
-        for (const bool transposed : {false, true}) {
-            const lk_matrix& matrix = transposed ? factors[i].b : factors[i].a;
-            with_dtype(matrix.dtype, [&]<class T>(T*) {
-                if (transposed && panels != nullptr) {
-                    copy_panels<T>(matrix, panels[i].b, out);
-                } else {
-                    copy_tiles<T>(matrix, transposed, out);
-                }
-            });
-            out += bytes_of(factors[i], transposed);
+// A matrix as it lies on a device: in tiles, or in panels where there are some. `transposed`: it is B.
+void write_matrix(const lk_matrix& matrix, bool transposed, const ColumnPanels* panels, char* out) {
+    with_dtype(matrix.dtype, [&]<class T>(T*) {
+        if (panels != nullptr) {
+            copy_panels<T>(matrix, *panels, out);
+        } else {
+            copy_tiles<T>(matrix, transposed, out);
         }
-        float* vector = reinterpret_cast<float*>(out);
-        for (const lk_matrix* const source : {&factors[i].bias, &factors[i].column_scale}) {
-            if (source->rows == 0) continue;
-            read_row(*source, 0, 0, source->columns, vector);
-            vector += source->columns;
-        }
-        out += vector_bytes(factors[i]);
+    });
+}
+
+void write_vectors(const lk_lora_factors& f, char* out) {
+    float* vector = reinterpret_cast<float*>(out);
+    for (const lk_matrix* const source : {&f.bias, &f.column_scale}) {
+        if (source->rows == 0) continue;
+        read_row(*source, 0, 0, source->columns, vector);
+        vector += source->columns;
     }
 }
 
@@ -100,15 +97,6 @@ std::vector<const void*> tiles_at(const char* base, int64_t rank, int64_t length
 }
 
 }  // namespace
-
-Adapter::Adapter(std::shared_ptr<std::atomic<int64_t>> bytes_of_table, Block block)
-    : memory(std::move(block)), bytes_of_table_(std::move(bytes_of_table)) {
-    bytes_of_table_->fetch_add(memory.bytes(), std::memory_order_relaxed);
-}
-
-Adapter::~Adapter() {
-    bytes_of_table_->fetch_sub(memory.bytes(), std::memory_order_relaxed);
-}
 
 int64_t Adapter::tiles_in(const LoraModule& module) const {
     int64_t tiles = 0;
@@ -136,7 +124,9 @@ bool Adapter::is_finite_in(const LoraModule& module) const {
     return true;
 }
 
-LoraTable::LoraTable(const DeviceId& device, const lk_lora_module* modules, int32_t count) : device_(device) {
+LoraTable::LoraTable(const DeviceId& device, std::shared_ptr<AdapterMemory> memory, const lk_lora_module* modules,
+                     int32_t count)
+    : device_(device), memory_(std::move(memory)) {
     for (int32_t m = 0; m < count; ++m) {
         const lk_lora_module& given = modules[m];
         LoraModule module{given.in_features, given.out_features, {}, slice_count_};
@@ -214,25 +204,37 @@ void LoraTable::check(const lk_lora_factors* factors, int32_t count) const {
     }
 }
 
-std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_factors* factors, int32_t count) const {
-    const bool has_descriptors = device_.kind != LK_DEVICE_CPU;
-    const int64_t first = has_descriptors ? round_up(slice_count_ * int64_t(sizeof(LoraDescriptor)), 64) : 0;
-    int64_t bytes = first;
+// Plans keep the table alive: what they held has been released.
+LoraTable::~LoraTable() {
+    index_.for_each([](const Adapter& adapter) { delete &adapter; });
+}
+
+// A and B with its vectors of each update; at the end the descriptors, of which a CPU has none.
+std::vector<int64_t> LoraTable::parts_of(const lk_lora_factors* factors, int32_t count) const {
+    std::vector<int64_t> parts;
     for (int32_t i = 0; i < count; ++i) {
-        bytes += bytes_of(factors[i], false) + bytes_of(factors[i], true) + vector_bytes(factors[i]);
+        parts.push_back(matrix_bytes(factors[i], false));
+        parts.push_back(matrix_bytes(factors[i], true) + vector_bytes(factors[i]));
     }
-    auto adapter = std::make_shared<Adapter>(bytes_, Block(backend.allocator(), bytes, 64, "an adapter"));
+    if (device_.kind != LK_DEVICE_CPU) {
+        parts.push_back(round_up(slice_count_ * int64_t(sizeof(LoraDescriptor)), 64));
+    }
+    return parts;
+}
+
+std::unique_ptr<Adapter> LoraTable::build(Backend& backend, const lk_lora_factors* factors, int32_t count) const {
+    const bool has_descriptors = device_.kind != LK_DEVICE_CPU;
+    const std::vector<int64_t> parts = parts_of(factors, count);
+    auto adapter = std::make_unique<Adapter>();
+    adapter->place = memory_->allocate(parts);
     adapter->index_of_slice.assign(size_t(slice_count_), -1);
     std::vector<LoraDescriptor> descriptors(size_t(has_descriptors ? slice_count_ : 0));
-    const char* place = static_cast<const char*>(adapter->memory.data()) + first;
     for (int32_t i = 0; i < count; ++i) {
         const lk_lora_factors& f = factors[i];
         const int64_t rank = f.a.rows, in = f.a.columns, out = f.b.rows;
-        const bool finite = is_finite(f.a) && is_finite(f.b) && is_finite(f.bias) && is_finite(f.column_scale);
-        const char* const a = place;
-        const char* const b = a + bytes_of(f, false);
-        place = b + bytes_of(f, true) + vector_bytes(f);
-        const auto* const vectors = reinterpret_cast<const float*>(b + bytes_of(f, true));
+        const char* const a = adapter->place->parts()[size_t(2 * i)];
+        const char* const b = adapter->place->parts()[size_t(2 * i + 1)];
+        const auto* const vectors = reinterpret_cast<const float*>(b + matrix_bytes(f, true));
         const bool has_bias = f.bias.rows > 0, has_column_scale = f.column_scale.rows > 0;
         adapter->rescales = adapter->rescales || has_column_scale;
         const int32_t slice = modules_[size_t(f.module)].first_slice + f.slice;
@@ -240,47 +242,95 @@ std::shared_ptr<const Adapter> LoraTable::build(Backend& backend, const lk_lora_
         const int64_t first_column = modules_[size_t(f.module)].slices[size_t(f.slice)].offset;
         const ColumnPanels panels{b, first_column % PanelLayout::kColumns, out, rank_tiles(rank) * kRankTile,
                                   size_of(f.b.dtype)};
-        adapter->factors.push_back({rank, in, out, f.scale, f.a.dtype, f.b.dtype, finite,
+        adapter->factors.push_back({rank, in, out, f.scale, f.a.dtype, f.b.dtype, true,
                                     tiles_at(a, rank, in, f.a.dtype), panels, has_bias ? vectors : nullptr,
                                     has_column_scale ? vectors + (has_bias ? out : 0) : nullptr});
         if (has_descriptors) {
             const auto present = uint16_t((has_bias ? kHasBias : 0) | (has_column_scale ? kHasColumnScale : 0));
-            descriptors[size_t(slice)] = {a,       b,         first_column, out,    f.scale, int16_t(rank),
-                                          present, f.a.dtype, f.b.dtype,    finite, 0};
+            descriptors[size_t(slice)] = {a,       b,         first_column, out,  f.scale, int16_t(rank),
+                                          present, f.a.dtype, f.b.dtype,    true, 0};
         }
     }
     for (const LoraModule& module : modules_) {
         adapter->widest_tiles = std::max(adapter->widest_tiles, adapter->tiles_in(module));
     }
-    backend.fill(adapter->memory.data(), bytes, [&](char* memory) {
-        if (has_descriptors) {
-            std::memcpy(memory, descriptors.data(), descriptors.size() * sizeof(LoraDescriptor));
+    backend.fill(adapter->place->parts(), parts, [&](size_t part, char* out) {
+        if (part == size_t(2 * count)) {
+            std::memcpy(out, descriptors.data(), descriptors.size() * sizeof(LoraDescriptor));
+            return;
         }
-        write_factors(factors, count, has_descriptors ? nullptr : adapter->factors.data(), memory + first);
+        const lk_lora_factors& f = factors[part / 2];
+        LoraFactors& update = adapter->factors[part / 2];
+        const bool is_b = part % 2 != 0;
+        const lk_matrix& matrix = is_b ? f.b : f.a;
+        write_matrix(matrix, is_b, is_b && !has_descriptors ? &update.b : nullptr, out);
+        update.finite = update.finite && is_finite(matrix);
+        if (!is_b) return;
+        write_vectors(f, out + matrix_bytes(f, true));
+        update.finite = update.finite && is_finite(f.bias) && is_finite(f.column_scale);
+        if (!has_descriptors) return;
+        descriptors[size_t(modules_[size_t(f.module)].first_slice + f.slice)].finite = update.finite;
     });
     return adapter;
 }
 
 int64_t LoraTable::add(Backend& backend, const lk_lora_factors* factors, int32_t count) {
     check(factors, count);
-    std::shared_ptr<const Adapter> adapter = build(backend, factors, count);
+    std::unique_ptr<Adapter> adapter = build(backend, factors, count);
     // Unique among all tables: an id that strays to another table is not found there, instead of naming a stranger.
     static std::atomic<int64_t> last_id{0};
     const int64_t id = last_id.fetch_add(1, std::memory_order_relaxed) + 1;
     const std::lock_guard lock(mutex_);
-    adapters_.emplace(id, std::move(adapter));
+    free_numbers_.reserve(size_t(numbers_) + 1);  // for the release of any of them
+    index_.insert(id, adapter.get());
+    if (free_numbers_.empty()) {
+        adapter->number = numbers_++;
+    } else {
+        adapter->number = free_numbers_.back();
+        free_numbers_.pop_back();
+    }
+    adapter.release();
     return id;
 }
 
 void LoraTable::remove(int64_t id) {
-    std::shared_ptr<const Adapter> removed;  // freed after the lock is released
-    const std::lock_guard lock(mutex_);
-    const auto found = adapters_.find(id);
-    if (found == adapters_.end()) {
-        fail(LK_NOT_FOUND, "adapter: %lld is not in the table; it was never added or is removed already", ll(id));
+    std::vector<const Adapter*> removed;
+    {
+        const std::lock_guard lock(mutex_);
+        const Adapter* const adapter = index_.erase(id);
+        if (adapter == nullptr) {
+            fail(LK_NOT_FOUND, "adapter: %lld is not in the table; it was never added or is removed already", ll(id));
+        }
+        removed.push_back(adapter);
     }
-    removed = std::move(found->second);
-    adapters_.erase(found);
+    release(removed).clear();
+    memory_->retire();
+}
+
+Released LoraTable::release(std::vector<const Adapter*>& adapters) const {
+    Released released;
+    const std::lock_guard lock(mutex_);
+    for (const Adapter* const adapter : adapters) {
+        if (--adapter->holders > 0) continue;
+        free_numbers_.push_back(adapter->number);
+        released.emplace_back(adapter);
+    }
+    adapters.clear();
+    return released;
+}
+
+int64_t LoraTable::bytes_of(int64_t id) const {
+    const std::lock_guard lock(mutex_);
+    const Adapter* const adapter = index_.find(id);
+    if (adapter == nullptr) {
+        fail(LK_NOT_FOUND, "adapter: %lld is not in the table; it was never added or is removed", ll(id));
+    }
+    return adapter->place->bytes();
+}
+
+int64_t LoraTable::measure(const lk_lora_factors* factors, int32_t count) const {
+    check(factors, count);
+    return memory_->bytes_for(parts_of(factors, count));
 }
 
 }  // namespace lk

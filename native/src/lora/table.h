@@ -1,15 +1,14 @@
 // The adapters on a device.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <mutex>
-#include <unordered_map>
 #include <vector>
 
 #include "core/backend.h"
 #include "core/handle.h"
-#include "core/memory.h"
+#include "lora/adapter_index.h"
+#include "lora/adapter_memory.h"
 #include "lora/column_panels.h"
 #include "lora/descriptor.h"
 
@@ -48,11 +47,6 @@ struct LoraFactors {
 };
 
 struct Adapter {
-    Adapter(std::shared_ptr<std::atomic<int64_t>> bytes_of_table, Block block);
-    ~Adapter();
-    Adapter(const Adapter&) = delete;
-    Adapter& operator=(const Adapter&) = delete;
-
     // The update of a slice (numbered over the whole table), or NULL.
     const LoraFactors* factors_of(int32_t slice) const {
         const int32_t index = index_of_slice[size_t(slice)];
@@ -62,53 +56,66 @@ struct Adapter {
     int64_t ranks_in(const LoraModule& module) const;
     bool is_finite_in(const LoraModule& module) const;
 
-    // On a GPU the memory begins with what kernels read of every slice of the table; nothing on the CPU.
-    const LoraDescriptor* descriptors() const { return static_cast<const LoraDescriptor*>(memory.data()); }
+    // On a GPU: what kernels read of every slice of the table.
+    const LoraDescriptor* descriptors() const { return reinterpret_cast<const LoraDescriptor*>(place->parts().back()); }
 
     std::vector<int32_t> index_of_slice;  // into factors, -1 where the adapter changes nothing
     std::vector<LoraFactors> factors;
     int64_t widest_tiles = 0;  // the most rank tiles in one module
     bool rescales = false;     // has a column scale somewhere
-    Block memory;
+    std::unique_ptr<AdapterPlace> place;
 
-  private:
-    std::shared_ptr<std::atomic<int64_t>> bytes_of_table_;
+    // The table's: used under its lock.
+    int32_t number = 0;           // among its adapters: small, and another's later
+    mutable int64_t holders = 1;  // the table, and each plan
 };
+
+using Released = std::vector<std::unique_ptr<const Adapter>>;
 
 // What a table handle and its batches share.
 class LoraTable {
   public:
-    LoraTable(const DeviceId& device, const lk_lora_module* modules, int32_t count);
+    LoraTable(const DeviceId& device, std::shared_ptr<AdapterMemory> memory, const lk_lora_module* modules,
+              int32_t count);
+    LoraTable(const LoraTable&) = delete;
+    LoraTable& operator=(const LoraTable&) = delete;
+    ~LoraTable();
 
     const std::vector<LoraModule>& modules() const { return modules_; }
     // Throws LK_INVALID_ARGUMENT for an index that is not one of a module.
     const LoraModule& module(int32_t index) const;
     const DeviceId& device() const { return device_; }
+    AdapterMemory& memory() const { return *memory_; }
 
     int64_t add(Backend& backend, const lk_lora_factors* factors, int32_t count);
     void remove(int64_t id);
-    int64_t bytes() const { return bytes_->load(std::memory_order_relaxed); }
+    // What an adapter takes, and what one of these factors would take.
+    int64_t bytes_of(int64_t id) const;
+    int64_t measure(const lk_lora_factors* factors, int32_t count) const;
 
-    // Calls visit(find) while the table cannot change; find(id) gives the adapter or NULL.
+    // Calls visit(find) while the table cannot change; find(id) gives the adapter or NULL. Who keeps one beyond that
+    // counts itself among its holders, and calls release.
     template <class Visit>
     void read(Visit&& visit) const {
         const std::lock_guard lock(mutex_);
-        visit([this](int64_t id) -> std::shared_ptr<const Adapter> {
-            const auto found = adapters_.find(id);
-            return found == adapters_.end() ? nullptr : found->second;
-        });
+        visit([this](int64_t id) -> const Adapter* { return index_.find(id); });
     }
+    // One holder less for each; the list is empty then. Returns those that nobody holds any more: they go with it.
+    [[nodiscard]] Released release(std::vector<const Adapter*>& adapters) const;
 
   private:
     void check(const lk_lora_factors* factors, int32_t count) const;
-    std::shared_ptr<const Adapter> build(Backend& backend, const lk_lora_factors* factors, int32_t count) const;
+    std::vector<int64_t> parts_of(const lk_lora_factors* factors, int32_t count) const;
+    std::unique_ptr<Adapter> build(Backend& backend, const lk_lora_factors* factors, int32_t count) const;
 
     DeviceId device_;
+    std::shared_ptr<AdapterMemory> memory_;
     std::vector<LoraModule> modules_;
     int32_t slice_count_ = 0;
-    std::shared_ptr<std::atomic<int64_t>> bytes_ = std::make_shared<std::atomic<int64_t>>(0);
     mutable std::mutex mutex_;
-    std::unordered_map<int64_t, std::shared_ptr<const Adapter>> adapters_;
+    AdapterIndex index_;
+    mutable std::vector<int32_t> free_numbers_;
+    int32_t numbers_ = 0;
 };
 
 }  // namespace lk

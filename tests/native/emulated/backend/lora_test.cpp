@@ -243,7 +243,7 @@ int64_t bytes_read(const void* memory) {
 const void* memory_of(const LoraRig& rig, int adapter) {
     const void* memory = nullptr;
     static_cast<lk_lora_table*>(rig.table)->table->read(
-        [&](const auto& find) { memory = find(rig.adapters[size_t(adapter)])->memory.data(); });
+        [&](const auto& find) { memory = find(rig.adapters[size_t(adapter)])->place->parts().front(); });
     return memory;
 }
 

@@ -128,7 +128,7 @@ class AdapterTraffic : public BackendTest {
         x.upload(small_matrix(rows, kIn));
         const DeviceMatrix y(rig.context, rows, kOut, LK_DTYPE_F16, 0);
         std::vector<int64_t> before;
-        for (const auto& adapter : plan->segments) before.push_back(traffic_of(adapter->memory.data()).read);
+        for (const auto& adapter : plan->segments) before.push_back(traffic_of(adapter->place->parts().front()).read);
         LK_ASSERT_OK(lk_linear(rig.context, &x.view, weight, rig.batch, 0, nullptr, &y.view));
         LK_ASSERT_OK(lk_context_synchronize(rig.context));
 
@@ -138,14 +138,14 @@ class AdapterTraffic : public BackendTest {
             std::vector<bool> has(size_t(divide_up(rows, tile)));
             int64_t entries = 0;
             for (int64_t row = 0; row < rows; ++row) {
-                if (plan->adapter_of(plan->row_offsets[size_t(row)]) != plan->segments[s].get()) continue;
+                if (plan->adapter_of(plan->row_offsets[size_t(row)]) != plan->segments[s]) continue;
                 has[size_t(row / tile)] = true;
                 ++entries;
             }
             const int64_t element = size_of(LK_DTYPE_F16);
             const int64_t a = divide_up(entries, 32) * kRank * kIn * element;
             const int64_t b = std::count(has.begin(), has.end(), true) * kRank * kOut * element;
-            const int64_t read = traffic_of(plan->segments[s]->memory.data()).read - before[s];
+            const int64_t read = traffic_of(plan->segments[s]->place->parts().front()).read - before[s];
             EXPECT_GE(read, a + b) << rows << " rows, adapter " << s;
             EXPECT_LE(double(read), 1.05 * double(a + b)) << rows << " rows, adapter " << s;
         }

@@ -1,0 +1,42 @@
+#include "lora/adapter_memory.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace lk {
+
+AdapterPlace::AdapterPlace(std::shared_ptr<AdapterMemory> memory, int64_t bytes)
+    : memory_(std::move(memory)), bytes_(bytes) {
+    memory_->held_.fetch_add(bytes_, std::memory_order_relaxed);
+}
+
+AdapterPlace::~AdapterPlace() {
+    memory_->held_.fetch_sub(bytes_, std::memory_order_relaxed);
+}
+
+class AdapterBlocks::Place final : public AdapterPlace {
+  public:
+    Place(std::shared_ptr<AdapterMemory> memory, Block block, const std::vector<int64_t>& parts)
+        : AdapterPlace(std::move(memory), block.bytes()), block_(std::move(block)) {
+        auto* next = static_cast<char*>(block_.data());
+        for (const int64_t bytes : parts) {
+            parts_.push_back(next);
+            next += bytes;
+        }
+    }
+
+  private:
+    Block block_;
+};
+
+int64_t AdapterBlocks::bytes_for(const std::vector<int64_t>& parts) const {
+    const int64_t bytes = std::accumulate(parts.begin(), parts.end(), int64_t(0));
+    return round_up(std::max<int64_t>(bytes, 1), page_bytes_);
+}
+
+std::unique_ptr<AdapterPlace> AdapterBlocks::allocate(const std::vector<int64_t>& parts) {
+    Block block(allocator_, bytes_for(parts), 64, "an adapter");
+    return std::make_unique<Place>(shared_from_this(), std::move(block), parts);
+}
+
+}  // namespace lk
