@@ -6,7 +6,7 @@
 
 #include "core/matrix.h"
 #include "devices/cuda_recording.h"
-#include "lora/adapter_memory.h"
+#include "lora/cuda/adapter_pages.h"
 #include "matmul/cuda/choice.h"
 #include "packing/cuda/pack.h"
 #include "platform/cuda/status.h"
@@ -47,6 +47,9 @@ void CudaBackend::describe(lk_device_info& info) const {
 }
 
 std::shared_ptr<AdapterMemory> CudaBackend::adapter_memory() const {
+    if (hook_ == nullptr && mapped_page_bytes(device_.index()) > 0) {
+        return std::make_shared<AdapterPages>(PagePool::of(device_));
+    }
     return std::make_shared<AdapterBlocks>(allocator_, 64, hook_);
 }
 

@@ -29,6 +29,7 @@ std::vector<Check> grid_checks();
 std::vector<Check> bulk_copy_checks();
 std::vector<Check> tensor_copy_checks();
 std::vector<Check> wgmma_checks();
+std::vector<Check> mapped_memory_checks();
 
 // All of them.
 std::vector<Check> all_checks();

@@ -34,6 +34,15 @@ Driver load() {
     look_up("cuDeviceTotalMem", loaded.device_memory);
     look_up("cuStreamGetCtx", loaded.stream_context);
     look_up("cuTensorMapEncodeTiled", loaded.tensor_map_tiled);
+    look_up("cuDeviceGetAttribute", loaded.device_attribute);
+    look_up("cuMemGetAllocationGranularity", loaded.memory_granularity);
+    look_up("cuMemCreate", loaded.memory_create);
+    look_up("cuMemRelease", loaded.memory_release);
+    look_up("cuMemAddressReserve", loaded.address_reserve);
+    look_up("cuMemAddressFree", loaded.address_free);
+    look_up("cuMemMap", loaded.memory_map);
+    look_up("cuMemUnmap", loaded.memory_unmap);
+    look_up("cuMemSetAccess", loaded.memory_set_access);
     return loaded;
 }
 

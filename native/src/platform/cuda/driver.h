@@ -6,6 +6,9 @@
 
 #include "lorakernels.h"
 #include "platform/cuda/api.h"
+#if defined(LK_EMULATED)
+#include "platform/cuda_emulated/cuda_virtual_memory.h"
+#endif
 
 namespace lk::cuda {
 
@@ -25,6 +28,18 @@ struct Driver {
                                  const cuuint64_t* extents, const cuuint64_t* strides, const cuuint32_t* box,
                                  const cuuint32_t* element_strides, CUtensorMapInterleave, CUtensorMapSwizzle,
                                  CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
+    CUresult (*device_attribute)(int*, CUdevice_attribute, CUdevice);
+    CUresult (*memory_granularity)(size_t*, const CUmemAllocationProp*, CUmemAllocationGranularity_flags);
+    CUresult (*memory_create)(CUmemGenericAllocationHandle*, size_t bytes, const CUmemAllocationProp*,
+                              unsigned long long flags);
+    CUresult (*memory_release)(CUmemGenericAllocationHandle);
+    CUresult (*address_reserve)(CUdeviceptr*, size_t bytes, size_t alignment, CUdeviceptr wanted,
+                                unsigned long long flags);
+    CUresult (*address_free)(CUdeviceptr, size_t bytes);
+    CUresult (*memory_map)(CUdeviceptr, size_t bytes, size_t offset, CUmemGenericAllocationHandle,
+                           unsigned long long flags);
+    CUresult (*memory_unmap)(CUdeviceptr, size_t bytes);
+    CUresult (*memory_set_access)(CUdeviceptr, size_t bytes, const CUmemAccessDesc*, size_t count);
 };
 
 // Throws where there is none: call only after visible_devices() > 0.

@@ -15,15 +15,21 @@ void StreamList::remove(cudaStream_t stream) {
 }
 
 // Under the lock: a stream is removed before it is destroyed.
-bool StreamList::synchronize() {
+bool StreamList::visit(const std::function<void(cudaStream_t)>& visit) {
     const std::lock_guard lock(mutex_);
     for (const cudaStream_t stream : streams_) {
         cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
         check(cudaStreamIsCapturing(stream, &status), "cudaStreamIsCapturing");
         if (status != cudaStreamCaptureStatusNone) return false;
     }
-    for (const cudaStream_t stream : streams_) check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+    for (auto stream = streams_.begin(); stream != streams_.end(); stream = streams_.upper_bound(*stream)) {
+        visit(*stream);
+    }
     return true;
+}
+
+bool StreamList::synchronize() {
+    return visit([](cudaStream_t stream) { check(cudaStreamSynchronize(stream), "cudaStreamSynchronize"); });
 }
 
 }  // namespace lk::cuda

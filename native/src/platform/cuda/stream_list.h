@@ -1,6 +1,7 @@
 // The streams of a device that this library enqueues work on.
 #pragma once
 
+#include <functional>
 #include <mutex>
 #include <set>
 
@@ -12,8 +13,10 @@ class StreamList {
   public:
     void add(cudaStream_t stream);
     void remove(cudaStream_t stream);
-    // Waits until what they hold so far is done. False: a host captures one of them, so that it cannot be waited for.
-    // The device's context is current.
+    // Calls `visit` for each, once, while none can be removed. False, and no call: a host captures one of them, so that
+    // it can be neither marked nor waited for. The device's context is current.
+    bool visit(const std::function<void(cudaStream_t)>& visit);
+    // Waits until what they hold so far is done. False as above.
     bool synchronize();
 
   private:

@@ -2,23 +2,11 @@
 #include <cstring>
 
 #include "platform/cuda_emulated/call.h"
+#include "platform/cuda_emulated/cuda_virtual_memory.h"
 
 using namespace lk::emulated;
 
 namespace {
-
-// The driver's functions do not touch the runtime's last error.
-template <class Body>
-CUresult driver_call(Body body) {
-    Machine& machine = Machine::instance();
-    const std::lock_guard lock(machine.mutex);
-    if (machine.availability() != cudaSuccess) return CUDA_ERROR_NOT_INITIALIZED;
-    return body(machine, Machine::thread().contexts);
-}
-
-bool is_device(const Machine& machine, CUdevice device) {
-    return device >= 0 && device < machine.settings.devices;
-}
 
 template <class Function>
 void* address_of(Function* function) {
@@ -137,6 +125,15 @@ cudaError_t cudaGetDriverEntryPoint(const char* symbol, void** function, unsigne
         {"cuDeviceTotalMem", address_of(cuDeviceTotalMem)},
         {"cuStreamGetCtx", address_of(cuStreamGetCtx)},
         {"cuTensorMapEncodeTiled", address_of(cuTensorMapEncodeTiled)},
+        {"cuDeviceGetAttribute", address_of(cuDeviceGetAttribute)},
+        {"cuMemGetAllocationGranularity", address_of(cuMemGetAllocationGranularity)},
+        {"cuMemCreate", address_of(cuMemCreate)},
+        {"cuMemRelease", address_of(cuMemRelease)},
+        {"cuMemAddressReserve", address_of(cuMemAddressReserve)},
+        {"cuMemAddressFree", address_of(cuMemAddressFree)},
+        {"cuMemMap", address_of(cuMemMap)},
+        {"cuMemUnmap", address_of(cuMemUnmap)},
+        {"cuMemSetAccess", address_of(cuMemSetAccess)},
     };
     *function = nullptr;
     for (const EntryPoint& entry : entry_points) {

@@ -4,6 +4,7 @@
 
 #include "platform/cuda_emulated/architecture.h"
 #include "platform/cuda_emulated/call.h"
+#include "platform/cuda_emulated/cuda_virtual_memory.h"
 
 using namespace lk::emulated;
 
@@ -60,10 +61,6 @@ const ErrorName* find_error(cudaError_t error) {
         if (entry.error == error) return &entry;
     }
     return nullptr;
-}
-
-bool is_device(Machine& machine, int device) {
-    return device >= 0 && device < machine.settings.devices;
 }
 
 // -1 for one that this device does not have.
@@ -181,6 +178,15 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaRuntimeGetVersion(int* version) {
     *version = CUDART_VERSION;
     return cudaSuccess;
+}
+
+CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUdevice device) {
+    return driver_call([&](Machine& machine, std::vector<CUcontext>&) {
+        if (!is_device(machine, device)) return CUDA_ERROR_INVALID_DEVICE;
+        if (attribute != CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED) return CUDA_ERROR_INVALID_VALUE;
+        *value = machine.settings.page_bytes > 0 ? 1 : 0;
+        return CUDA_SUCCESS;
+    });
 }
 
 CUresult cuDeviceGetName(char* name, int length, CUdevice device) {

@@ -52,4 +52,17 @@ cudaError_t unsafe_call(Body body) {
     });
 }
 
+// The driver's functions do not touch the runtime's last error.
+template <class Body>
+CUresult driver_call(Body body) {
+    Machine& machine = Machine::instance();
+    const std::lock_guard lock(machine.mutex);
+    if (machine.availability() != cudaSuccess) return CUDA_ERROR_NOT_INITIALIZED;
+    return body(machine, Machine::thread().contexts);
+}
+
+inline bool is_device(const Machine& machine, int device) {
+    return device >= 0 && device < machine.settings.devices;
+}
+
 }  // namespace lk::emulated

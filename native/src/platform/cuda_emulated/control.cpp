@@ -25,6 +25,15 @@ lk_status control(Body body) {
 int64_t live_bytes(const Machine& machine) {
     size_t sum = 0;
     for (const auto& [_, context] : machine.contexts) sum += context->memory_bytes;
+    for (const auto& [_, block] : machine.physical.blocks()) sum += block.bytes;
+    return int64_t(sum);
+}
+
+int64_t reserved_bytes() {
+    size_t sum = 0;
+    for (const emulated::Allocation* allocation : emulated::live_allocations()) {
+        if (allocation->reserved) sum += allocation->bytes;
+    }
     return int64_t(sum);
 }
 
@@ -90,6 +99,7 @@ lk_status lk_emulated_statistics_get(lk_emulated_statistics* statistics_out) {
         *statistics_out = machine.statistics;
         statistics_out->struct_size = sizeof *statistics_out;
         statistics_out->live_bytes = live_bytes(machine);
+        statistics_out->reserved_bytes = reserved_bytes();
     });
 }
 
@@ -108,6 +118,15 @@ lk_status lk_emulated_list_memory(char* text, uint64_t size) {
                 list += "device " + std::to_string(context->device) + ": " + std::to_string(allocation->bytes) +
                         " bytes (allocation " + std::to_string(allocation->id) + ")\n";
             }
+        }
+        for (const auto& [handle, block] : machine.physical.blocks()) {
+            list += "device " + std::to_string(block.device) + ": " + std::to_string(block.bytes) +
+                    " bytes to be mapped (handle " + std::to_string(handle) + ")\n";
+        }
+        for (const emulated::Allocation* allocation : emulated::live_allocations()) {
+            if (!allocation->reserved) continue;
+            list += std::to_string(allocation->bytes) + " bytes of addresses (allocation " +
+                    std::to_string(allocation->id) + ")\n";
         }
         std::snprintf(text, size, "%s", list.c_str());
     });

@@ -12,7 +12,6 @@ namespace {
 
 constexpr size_t page_bytes = 4096;
 constexpr size_t alignment = 256;
-constexpr int poison_byte = 0x7f;
 
 // Sorted by address.
 std::vector<std::unique_ptr<Allocation>> allocations;
@@ -77,12 +76,52 @@ void* allocate_device_memory(size_t bytes, uint64_t owner) {
     allocation->bytes = bytes;
     allocation->owner = owner;
     allocation->id = next_id++;
-    std::memset(allocation->mapping + page_bytes, poison_byte, allocation->mapping_bytes - 2 * page_bytes);
+    std::memset(allocation->mapping + page_bytes, device_poison, allocation->mapping_bytes - 2 * page_bytes);
     allocation->initialised.resize((bytes + 63) / 64);
     allocation->pages.resize((bytes + ShadowPage::bytes - 1) / ShadowPage::bytes);
     void* const data = allocation->data;
     allocations.insert(position_of(data), std::move(allocation));
     return data;
+}
+
+void* reserve_addresses(size_t bytes, size_t wanted_alignment) {
+    auto allocation = std::make_unique<Allocation>();
+    const size_t step = std::max(wanted_alignment, page_bytes);
+    allocation->mapping_bytes = bytes + 2 * step;
+    void* const mapping =
+        mmap(nullptr, allocation->mapping_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (mapping == MAP_FAILED) return nullptr;
+    allocation->mapping = static_cast<char*>(mapping);
+    const size_t first = round_up(reinterpret_cast<uintptr_t>(mapping) + 1, step);  // what lies before is out of reach
+    allocation->data = reinterpret_cast<char*>(first);
+    allocation->reserved = true;
+    allocation->bytes = bytes;
+    allocation->id = next_id++;
+    allocation->initialised.resize((bytes + 63) / 64);
+    allocation->pages.resize((bytes + ShadowPage::bytes - 1) / ShadowPage::bytes);
+    void* const data = allocation->data;
+    allocations.insert(position_of(data), std::move(allocation));
+    return data;
+}
+
+void forget_contents(Allocation& allocation, size_t begin, size_t bytes) {
+    set_bits(allocation, begin, bytes, false);
+    for (size_t page = begin / ShadowPage::bytes; page < (begin + bytes) / ShadowPage::bytes; ++page) {
+        allocation.pages[page] = nullptr;
+    }
+}
+
+bool Allocation::is_accessible(size_t begin, size_t count, int device) const {
+    while (count > 0) {
+        auto after = mappings.upper_bound(begin);
+        if (after == mappings.begin()) return false;
+        const auto& [first, mapping] = *--after;
+        if (begin >= first + mapping.bytes || mapping.device != device) return false;
+        const size_t here = std::min(count, first + mapping.bytes - begin);
+        begin += here;
+        count -= here;
+    }
+    return true;
 }
 
 void release_device_memory(void* memory) {

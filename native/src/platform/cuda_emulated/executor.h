@@ -19,6 +19,7 @@ struct Launch {
     std::shared_ptr<const KernelCall> call;
     bool programmatic = false;  // touches nothing of the launch before it until grid_dependency_wait
     uint64_t owner = 0;         // the context: global memory of another one must not be touched
+    int device = 0;             // whose access to mapped memory counts
 };
 
 // What one launch did. Plain loads and stores are seen in checked runs only; copies, hinted loads and atomics always.

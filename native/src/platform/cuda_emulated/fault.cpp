@@ -27,6 +27,10 @@ void report_fault() {
         stop("out of bounds", "touches %p, which is neither shared nor global memory",
              static_cast<const void*>(address));
     }
+    if (near->reserved && near->holds(address)) {
+        stop("unmapped", "touches byte %td of addresses %llu, where nothing is mapped and enabled",
+             address - near->data, static_cast<unsigned long long>(near->id));
+    }
     stop("out of bounds", "touches byte %td of allocation %llu, which has %zu bytes", address - near->data,
          static_cast<unsigned long long>(near->id), near->bytes);
 }

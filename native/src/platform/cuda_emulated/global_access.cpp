@@ -122,7 +122,13 @@ void note_global_access(Lane& lane, const void* address, uint32_t bytes, AccessK
     if (allocation == nullptr) return note_outside(lane, address, bytes, kind, pc);
     const auto begin = size_t(static_cast<const char*>(address) - allocation->data);
     if (begin + bytes > allocation->bytes) return note_outside(lane, address, bytes, kind, pc);
-    if (allocation->owner != run.launch->owner) {
+    if (allocation->reserved) {
+        if (!allocation->is_accessible(begin, bytes, run.launch->device)) {
+            note(lane, "unmapped", pc, "%s %u bytes at byte %zu of addresses %llu, where nothing is mapped and enabled",
+                 only_reads(kind) ? "reads" : "writes", bytes, begin, static_cast<unsigned long long>(allocation->id));
+            return;
+        }
+    } else if (allocation->owner != run.launch->owner) {
         note(lane, "foreign memory", pc, "accesses allocation %llu, which belongs to another context",
              static_cast<unsigned long long>(allocation->id));
     }

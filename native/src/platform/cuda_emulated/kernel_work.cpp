@@ -51,6 +51,7 @@ void KernelWork::run(Machine& machine, Context& context, bool follows_kernel) co
     launch.call = call_;
     launch.programmatic = programmatic_ && follows_kernel;  // else it begins when all before it has ended
     launch.owner = context.id;
+    launch.device = context.device;
     const LaunchReport report = execute_or_find(launch, options_of(machine));
 
     ++machine.statistics.launches;

@@ -29,6 +29,7 @@ typedef struct lk_emulated_options {
     int32_t architecture;          /* [architecture] 80, 86, 89 or 90; any other has no kernels in this library */
     int32_t driver_version;        /* [driver] 12040 for CUDA 12.4; 0: no driver is installed */
     int64_t memory_bytes;          /* [memory] of each device */
+    int64_t page_bytes;            /* [pages] of mapped memory, a power of two from 4096 on; 0: none can be mapped */
 } lk_emulated_options;
 
 /* The options in force. Set struct_size before the call. */
@@ -62,18 +63,19 @@ typedef struct lk_emulated_statistics {
     int64_t graphs;      /* graphs launched */
     int64_t copies;      /* copies and memory fills run */
     int64_t allocations; /* calls that allocated device or page-locked memory */
-    int64_t live_bytes;  /* device memory that is allocated now */
+    int64_t live_bytes;  /* device memory that is allocated now, mapped or not */
     int64_t bytes_read;  /* global memory read by kernels */
     int64_t bytes_written;
     int64_t bank_conflicts; /* extra shared-memory cycles: of ldmatrix, of plain accesses if the options say so */
     int64_t findings;       /* launches that broke a rule */
+    int64_t reserved_bytes; /* addresses that are reserved now */
 } lk_emulated_statistics;
 
 LK_API lk_status lk_emulated_statistics_get(lk_emulated_statistics* statistics_out);
 LK_API lk_status lk_emulated_statistics_clear(void);
 
-/* Device memory that is allocated now, a line each, oldest first: "device 0: 4096 bytes (allocation 7)". The text is
- * cut where it does not fit into `size` bytes.
+/* Device memory that is allocated now, a line each, oldest first: "device 0: 4096 bytes (allocation 7)"; then mapped
+ * memory, and addresses that are reserved. The text is cut where it does not fit into `size` bytes.
  * @retval LK_INVALID_ARGUMENT text is NULL, size is 0 */
 LK_API lk_status lk_emulated_list_memory(char* text, uint64_t size);
 

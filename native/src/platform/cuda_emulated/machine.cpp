@@ -15,8 +15,11 @@ uintptr_t next_handle() {
 
 bool holds_device_memory(const Context& context, const void* memory, size_t bytes) {
     const Allocation* const allocation = find_allocation(memory);
-    return allocation != nullptr && allocation->owner == context.id &&
-           static_cast<const char*>(memory) + bytes <= allocation->data + allocation->bytes;
+    if (allocation == nullptr) return false;
+    const auto begin = size_t(static_cast<const char*>(memory) - allocation->data);
+    if (begin + bytes > allocation->bytes) return false;
+    return allocation->reserved ? allocation->is_accessible(begin, bytes, context.device)
+                                : allocation->owner == context.id;
 }
 
 Machine::Machine() : settings(default_settings()), statistics{} {
@@ -115,7 +118,7 @@ bool Machine::idle(const Context& context) const {
 }
 
 size_t Machine::memory_bytes_of(int device) const {
-    size_t sum = 0;
+    size_t sum = physical.bytes_of(device);
     for (const auto& [_, context] : contexts) sum += context->device == device ? context->memory_bytes : 0;
     return sum;
 }

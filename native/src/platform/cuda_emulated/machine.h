@@ -11,6 +11,7 @@
 #include "platform/cuda_emulated/graph.h"
 #include "platform/cuda_emulated/handle_table.h"
 #include "platform/cuda_emulated/page_locked.h"
+#include "platform/cuda_emulated/physical_memory.h"
 #include "platform/cuda_emulated/queue.h"
 #include "platform/cuda_emulated/settings.h"
 
@@ -28,7 +29,8 @@ struct Context {
     std::map<const void*, int> dynamic_shared_limits;  // of kernels that asked for more
 };
 
-// Whether all of [memory, memory + bytes) lies in one allocation of the context's device memory.
+// Whether all of [memory, memory + bytes) lies in one allocation of the context's device memory, or in addresses that
+// its device has access to.
 bool holds_device_memory(const Context& context, const void* memory, size_t bytes);
 
 // What the machine knows of a calling thread.
@@ -57,6 +59,7 @@ class Machine {
     HandleTable<cudaGraph_t, std::shared_ptr<Graph>> graphs;
     HandleTable<cudaGraphExec_t, Executable> executables;
     PageLockedMemory page_locked;
+    PhysicalMemory physical;
 
     // cudaSuccess when there are devices; else why there are none.
     cudaError_t availability();

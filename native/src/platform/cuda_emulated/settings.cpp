@@ -37,7 +37,15 @@ constexpr IntegerOption kIntegers[] = {
     integer_option<&lk_emulated_options::architecture>("architecture", 50, 129),
     integer_option<&lk_emulated_options::driver_version>("driver", 0, 99'990),
     integer_option<&lk_emulated_options::memory_bytes>("memory", 1 << 20, int64_t(1) << 40),
+    integer_option<&lk_emulated_options::page_bytes>("pages", 0, int64_t(1) << 30),
 };
+
+void check_page(int64_t bytes) {
+    if (bytes != 0 && (bytes < 4096 || (bytes & (bytes - 1)) != 0)) {
+        fail(LK_INVALID_ARGUMENT, "emulated device: pages is %lld; allowed are 0 and powers of two from 4096 on",
+             static_cast<long long>(bytes));
+    }
+}
 
 void set_option(std::string_view name, std::string_view value, lk_emulated_options& options) {
     if (name == "rounding") {
@@ -81,6 +89,7 @@ void check_settings(const lk_emulated_options& options) {
                  static_cast<long long>(option.maximum));
         }
     }
+    check_page(options.page_bytes);
     if (options.rounding != LK_EMULATED_EXACT && options.rounding != LK_EMULATED_TRUNCATE) {
         fail(LK_INVALID_ARGUMENT, "options.rounding: is %d; allowed are 0 (exact) and 1 (truncate)",
              int(options.rounding));
@@ -99,6 +108,7 @@ void parse_settings(const std::string& text, lk_emulated_options& options) {
         }
         set_option(entry.substr(0, equals), entry.substr(equals + 1), changed);
     }
+    check_page(changed.page_bytes);
     options = changed;
 }
 
@@ -114,6 +124,7 @@ lk_emulated_options default_settings() {
     options.architecture = 90;
     options.driver_version = 12040;
     options.memory_bytes = int64_t(8) << 30;
+    options.page_bytes = 64 << 10;
     return options;
 }
 

@@ -222,11 +222,13 @@ class BackendTest : public testing::Test {
         LK_EXPECT_OK(lk_emulated_configure_text("seed=1,rounding=exact,checks=1,devices=2,memory=1073741824"));
         handles_ = lk_live_handles();
         bytes_ = live_bytes();
+        addresses_ = statistics().reserved_bytes;
     }
     ~BackendTest() override {
         LK_EXPECT_OK(lk_emulated_reset());
         EXPECT_EQ(lk_live_handles(), handles_);
         EXPECT_EQ(live_bytes(), bytes_);
+        EXPECT_EQ(statistics().reserved_bytes, addresses_);
     }
 
     static lk_emulated_statistics statistics() {
@@ -246,6 +248,7 @@ class BackendTest : public testing::Test {
   private:
     int64_t handles_ = 0;
     int64_t bytes_ = 0;
+    int64_t addresses_ = 0;
 };
 
 }  // namespace lk::test

@@ -47,6 +47,8 @@ TEST(SettingsTest, MistakesAreNamed) {
     EXPECT_EQ(message_of("seed=7x"), "emulated device: seed is '7x'; it is a number");
     EXPECT_EQ(message_of("seed="), "emulated device: seed is ''; it is a number");
     EXPECT_EQ(message_of("seed=7,devices=17"), "emulated device: devices is 17; allowed are 0 ... 16");
+    EXPECT_EQ(message_of("seed=7,pages=6000"),
+              "emulated device: pages is 6000; allowed are 0 and powers of two from 4096 on");
     EXPECT_EQ(message_of("rounding=up"), "emulated device: rounding is 'up'; allowed are exact and truncate");
 }
 

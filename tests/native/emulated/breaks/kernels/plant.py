@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Plants bugs into the library's own kernels, one at a time, and sees whether the tests on the emulated device notice.
+"""Plants bugs into the library's own kernels and the memory under them, one at a time, and sees whether the tests on
+the emulated device notice.
 
     plant.py BUILD                 all of them
     plant.py BUILD decode lora     those of some kernels
@@ -30,19 +31,20 @@ import batch
 import decode
 import dequantize
 import lora
+import memory
 import packing
 import plain
 import quantize
 from bugs import Bug
 
-KERNELS = (decode, batch, plain, lora, packing, dequantize, quantize)
+KERNELS = (decode, batch, plain, lora, packing, dequantize, quantize, memory)
 PARTS = 8
 SOURCES = Path(__file__).resolve().parents[5] / "native" / "src"
 TEST_SECONDS = 120
 # How a finding of the emulated device begins.
 FINDING = re.compile(
     r"\b(race|uninitialised read|in-flight read|in-flight overwrite|out of bounds|misaligned|divergence|dead-lock|"
-    r"wrong mask|missing commit|missing wait|shuffle|wgmma|mbarrier|proxy|programmatic launch|foreign memory): "
+    r"wrong mask|missing commit|missing wait|shuffle|wgmma|mbarrier|proxy|programmatic launch|foreign memory|unmapped): "
 )
 
 
@@ -83,7 +85,7 @@ class Build:
         self.objects = [part for part in description["objects"] if part]
         self.libraries = description["libraries"]
         commands = json.loads((self.folder / "compile_commands.json").read_text())
-        self.units = {Path(command["file"]): command for command in commands if command["file"].endswith(".cu")}
+        self.units = {Path(command["file"]): command for command in commands if command["file"].endswith((".cu", ".cpp"))}
 
     def compile(self, bug, scratch):
         source = SOURCES / bug.file
