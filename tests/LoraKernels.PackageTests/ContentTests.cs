@@ -25,6 +25,9 @@ public sealed class ContentTests
             ["LICENSE", "README.md", "lib/net10.0/LoraKernels.Checkpoints.dll",
                 "lib/net10.0/LoraKernels.Checkpoints.xml"]),
         ("LoraKernels.Checkpoints", "snupkg", ["lib/net10.0/LoraKernels.Checkpoints.pdb"]),
+        ("LoraKernels.Serving", "nupkg",
+            ["LICENSE", "README.md", "lib/net10.0/LoraKernels.Serving.dll", "lib/net10.0/LoraKernels.Serving.xml"]),
+        ("LoraKernels.Serving", "snupkg", ["lib/net10.0/LoraKernels.Serving.pdb"]),
         (NativeId, "nupkg", ["LICENSE", "README.md", $"{NativeFolder}/liblorakernels.so"]),
         (NativeId, "symbols.nupkg",
             ["LICENSE", "README.md", $"{NativeFolder}/liblorakernels.so",
@@ -55,6 +58,9 @@ public sealed class ContentTests
     /// </summary>
     [TestCase("LoraKernels", NativeId, "System.Numerics.Tensors")]
     [TestCase("LoraKernels.Checkpoints", "LoraKernels", "System.Numerics.Tensors")]
+    [TestCase(
+        "LoraKernels.Serving", "LoraKernels.Checkpoints", "Microsoft.Extensions.Logging.Abstractions",
+        "System.Numerics.Tensors")]
     [TestCase(NativeId)]
     [TestCase("LoraKernels.Cli")]
     public void SaysWhatItIsAndWhatItNeeds(string id, params string[] dependencies)

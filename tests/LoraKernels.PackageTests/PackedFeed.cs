@@ -17,6 +17,7 @@ public sealed class PackedFeed
         "native/LoraKernels.Native.csproj",
         "managed/LoraKernels/LoraKernels.csproj",
         "managed/LoraKernels.Checkpoints/LoraKernels.Checkpoints.csproj",
+        "managed/LoraKernels.Serving/LoraKernels.Serving.csproj",
         "managed/LoraKernels.Cli/LoraKernels.Cli.csproj",
     ];
 
@@ -57,8 +58,8 @@ public sealed class PackedFeed
     public static ZipArchive Open(string id, string extension = "nupkg") =>
         ZipFile.OpenRead(Path.Combine(Folder, $"{id}.{Version}.{extension}"));
 
-    // The feed is asked before the machine's own feeds. Our packages go to a folder of their own; others are taken from
-    // where the build of the repository has put them.
+    // The feed is asked before the machine's own feeds. Our packages go to a folder of their own; others are taken
+    // from where the build of the repository has put them.
     private static string NuGetConfig()
     {
         string cache = DotnetCommand.Run(RepositoryRoot, "nuget", "locals", "global-packages", "--list");
