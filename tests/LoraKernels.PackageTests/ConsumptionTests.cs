@@ -5,7 +5,7 @@ namespace LoraKernels.PackageTests;
 /// <summary>Uses the packages as somebody does who has nothing but them.</summary>
 public sealed class ConsumptionTests
 {
-    /// <summary>A program with two package references computes on the CPU; the README's lines compile beside it.</summary>
+    /// <summary>A program with package references computes on the CPU; the README's lines compile beside it.</summary>
     [Test]
     public void AProgramOutsideTheTreeRunsOnThePackages()
     {
@@ -20,25 +20,39 @@ public sealed class ConsumptionTests
         Assert.That(output.Trim().ReplaceLineEndings("\n"), Is.EqualTo("device Cpu\ny 64 128 192\ncheckpoints ok"));
     }
 
-    // The README's lines of C#, with the tensors that they speak of as parameters.
+    // The README's lines of C#, with what they speak of as parameters.
     private static string ReadmeProgram()
     {
-        const string Fence = "```csharp";
-        string readme = File.ReadAllText(Path.Combine(PackedFeed.RepositoryRoot, "README.md"));
-        int begin = readme.IndexOf(Fence, StringComparison.Ordinal) + Fence.Length;
-        string lines = readme[begin..readme.IndexOf("```", begin, StringComparison.Ordinal)];
+        string[] blocks = CSharpBlocks(File.ReadAllText(Path.Combine(PackedFeed.RepositoryRoot, "README.md")));
+        Assert.That(blocks, Has.Length.EqualTo(2));
         return $$"""
             using LoraKernels;
             using LoraKernels.Checkpoints;
+            using LoraKernels.Serving;
+
+            internal sealed record Request(PooledAdapter Adapter, int Tokens);
 
             internal static class Readme
             {
                 internal static void Run(DeviceTensor<Half> x, DeviceTensor<Half> y)
                 {
-            {{lines}}
+            {{blocks[0]}}
+                }
+
+                internal static async Task Serve(
+                    Device device, Checkpoint model, List<Request> running, Linear qProj, DeviceTensor<Half> x,
+                    DeviceTensor<Half> y, Action<Request, int> gather)
+                {
+            {{blocks[1]}}
                 }
             }
             """;
+    }
+
+    private static string[] CSharpBlocks(string text)
+    {
+        const string Fence = "```csharp";
+        return [.. text.Split(Fence).Skip(1).Select(block => block[..block.IndexOf("```", StringComparison.Ordinal)])];
     }
 
     /// <summary>The command line installs as a .NET tool, finds its native library and describes the CPU.</summary>

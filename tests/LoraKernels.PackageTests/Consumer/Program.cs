@@ -1,4 +1,4 @@
-// What a user of the packages writes first: everything here comes through two package references.
+// What a user of the packages writes first: everything here comes through package references.
 using LoraKernels;
 using LoraKernels.Checkpoints;
 
