@@ -54,6 +54,9 @@ bool has_zero_points(const lk_weight& weight) {
     return weight.codec.offset_kind == OffsetKind::zero_point;
 }
 
+// Kernels read whole registers of columns: beyond the end of the codes where the last panel has fewer.
+constexpr int64_t kReadBeyond = kColumns * 4;
+
 // Rows of codes in the checkpoint's order of k and in the packed one, one code a byte, up to whole steps.
 class CodeRow {
   public:
@@ -168,11 +171,12 @@ void pack(const packing::Path& path, const lk_allocator& allocator, const lk_wei
     }
     const PanelLayout& layout = weight.layout;
     allocate(allocator,
-             {.codes = layout.codes_bytes(),
+             {.codes = layout.codes_bytes() + kReadBeyond,
               .scales = layout.units() * weight.codec.unit_bytes(),
               .zero_points = layout.zero_points_bytes()},
              weight);
     const PackedArrays packed = weight.arrays();
+    std::memset(packed.codes + layout.codes_bytes(), 0, kReadBeyond);
     if (!weight.in_order) formats::read_order(tensors, packed.order);
     const NibbleStorage codes = weight.format->storage(tensors).codes;
     ThreadPool::shared().parallel_for(divide_up(layout.panels(), kPanelsTogether), [&](int64_t item) {

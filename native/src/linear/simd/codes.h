@@ -15,24 +15,24 @@ constexpr int64_t kPasses = PanelLayout::kColumns / kPassColumns;
 
 // How far ahead of their use codes are asked for. Between two chunks memory would stand still otherwise.
 constexpr int64_t kCodesAhead = 8192;
+constexpr int kLine = 64;
 
-// The codes of some columns of a panel: a word of eight k for each column, steps apart.
+// The codes of some columns of a panel: a word of eight k for each column, steps apart. Columns that the panel does not
+// have are read as well: what follows in memory, and pack() has seen to it that something does.
 struct PackedWords {
     const uint8_t* words;
     int64_t stride;
-    Lanes lanes[kVectors];
 
     PackedWords(const lk_weight& weight, int64_t panel, int64_t pass, int64_t first_step) {
         const int64_t columns = weight.layout.columns(panel);
         const int64_t column = pass * kPassColumns;
         words = weight.codes() + weight.layout.word_offset(panel, first_step, column < columns ? column : 0);
         stride = columns * 4;
-        LK_UNROLL for (int v = 0; v < kVectors; ++v) lanes[v] = first_lanes(columns - column - v * kLanes);
     }
     Ints at(int64_t step, int v) const {
         const uint8_t* const place = words + step * stride + v * kLanes * 4;
-        prefetch(place + kCodesAhead);
-        return load_words(place, lanes[v]);
+        if (v * kLanes * 4 % kLine == 0) prefetch(place + kCodesAhead);
+        return load_bits(place);
     }
 };
 
@@ -90,6 +90,7 @@ inline void decode_floats(const PackedFloats& packed, int64_t steps, float* out)
 template <bool IsCodes>
 struct PackedBytes {
     static constexpr bool kCanStay = IsCodes && kHasDotInstruction;
+    static constexpr bool kCodes = IsCodes;
     static constexpr bool kSigned = !IsCodes && !kHasDotInstruction;
     PackedWords words;
     Ints mask, high_mask;
@@ -116,6 +117,7 @@ struct PackedBytes {
 template <bool IsCodes>
 struct DecodedBytes {
     static constexpr bool kCanStay = false;
+    static constexpr bool kCodes = IsCodes;
     static constexpr bool kSigned = PackedBytes<IsCodes>::kSigned;
     const uint8_t* bytes;
 

@@ -102,6 +102,23 @@ template <int Rows, int Digits, bool Signed>
     }
 }
 
+// Steps whose products of codes and bytes fit 16 bits: each adds four to every pair's sum.
+constexpr int64_t kStepsOfPairs = 32767 / (4 * 15 * 128);
+
+// Without an instruction for it, sums stay pairs as long as they fit.
+template <int Rows, int Digits>
+[[gnu::always_inline]] inline void add_pairs_of_half(const Ints (&codes)[kVectors], const int32_t* words,
+                                                     DigitSums<Rows, Digits>& pairs) {
+    LK_UNROLL for (int r = 0; r < Rows; ++r) {
+        LK_UNROLL for (int d = 0; d < Digits; ++d) {
+            const Ints x = splat(words[r * Digits + d]);
+            LK_UNROLL for (int v = 0; v < kVectors; ++v) {
+                pairs[r][d][v] = add_pairs(pairs[r][d][v], multiply_pairs(codes[v], x));
+            }
+        }
+    }
+}
+
 // `steps` steps from `step` on. Few rows have registers for two sums of each result: their chains are shorter, and high
 // codes may stay where they are.
 template <int Rows, int Digits, class Codes>
@@ -109,7 +126,35 @@ template <int Rows, int Digits, class Codes>
                                              DigitSums<Rows, Digits>& sums) {
     constexpr bool kStay = Codes::kCanStay && Rows * Digits <= 6;
     const int64_t end = step + steps;
-    if constexpr (!kStay) {
+    if constexpr (Codes::kCodes && !kHasDotInstruction) {
+        while (step < end) {
+            DigitSums<Rows, Digits> pairs;
+            LK_UNROLL for (int r = 0; r < Rows; ++r) {
+                LK_UNROLL for (int d = 0; d < Digits; ++d) {
+                    LK_UNROLL for (int v = 0; v < kVectors; ++v) pairs[r][d][v] = zero_ints();
+                }
+            }
+            const int64_t together = std::min(end - step, kStepsOfPairs);
+            LK_UNROLL for (int64_t i = 0; i < kStepsOfPairs; ++i) {
+                if (i >= together) break;
+                Ints low[kVectors], high[kVectors];
+                codes.template step<false>(step + i, low, high);
+                const int32_t* const words_of_step = words + i * 2 * Rows * Digits;
+                add_pairs_of_half<Rows, Digits>(low, words_of_step, pairs);
+                add_pairs_of_half<Rows, Digits>(high, words_of_step + Rows * Digits, pairs);
+            }
+            step += together;
+            words += together * 2 * Rows * Digits;
+            LK_UNROLL for (int r = 0; r < Rows; ++r) {
+                LK_UNROLL for (int d = 0; d < Digits; ++d) {
+                    LK_UNROLL for (int v = 0; v < kVectors; ++v) {
+                        sums[r][d][v] = add(sums[r][d][v], sum_pairs(pairs[r][d][v]));
+                    }
+                }
+            }
+        }
+    } else if constexpr (!kStay) {
+#pragma GCC unroll 4
         for (; step < end; ++step, words += 2 * Rows * Digits) {
             Ints low[kVectors], high[kVectors];
             codes.template step<false>(step, low, high);
@@ -123,6 +168,7 @@ template <int Rows, int Digits, class Codes>
                 LK_UNROLL for (int v = 0; v < kVectors; ++v) high_sums[r][d][v] = zero_ints();
             }
         }
+#pragma GCC unroll 4
         for (; step < end; ++step, words += 2 * Rows * Digits) {
             Ints low[kVectors], high[kVectors];
             codes.template step<true>(step, low, high);

@@ -85,21 +85,41 @@ struct KQuantUnits {
             for (int w = 0; w < 3; ++w) words[i][w] = unit[1 + w];
         }
     }
-    // d * scale of a group, and -dmin * minimum.
-    void group(int group, float* scales, float* addends) const {
-        const int shift = group % 4 * 8;
-        const Ints six = splat(63), four = splat(15), top = splat(48);
+    // For each group d * scale, and what belongs to values around the center: center * d * scale - dmin * minimum.
+    void put(float center, float (*scales)[kColumns], float (*addends)[kColumns]) const {
         for (int64_t i = 0; i < kRegisters; ++i) {
-            const Ints s0 = shift_right(words[i][0], shift), m0 = shift_right(words[i][1], shift);
-            Ints s = bit_and(s0, six), m = bit_and(m0, six);
-            if (group >= 4) {
-                const Ints low = shift_right(words[i][2], shift);
-                s = add(bit_and(low, four), bit_and(shift_right<2>(s0), top));
-                m = add(bit_and(shift_right<4>(low), four), bit_and(shift_right<2>(m0), top));
-            }
-            store(scales + i * kLanes, multiply(d[i], to_floats(s)));
-            store(addends + i * kLanes, multiply(minus_dmin[i], to_floats(m)));
+            // A byte for each of four groups.
+            const Ints six = splat(0x3f3f3f3f), four = splat(0x0f0f0f0f), top = splat(0x30303030);
+            const Ints low_scales = bit_and(words[i][0], six), low_minimums = bit_and(words[i][1], six);
+            const Ints high_scales = bit_or(bit_and(words[i][2], four), bit_and(shift_right<2>(words[i][0]), top));
+            const Ints high_minimums =
+                bit_or(bit_and(shift_right<4>(words[i][2]), four), bit_and(shift_right<2>(words[i][1]), top));
+            put_four<0>(low_scales, low_minimums, i, center, scales, addends);
+            put_four<4>(high_scales, high_minimums, i, center, scales, addends);
         }
+    }
+
+  private:
+    template <int First>
+    void put_four(Ints s, Ints m, int64_t i, float center, float (*scales)[kColumns],
+                  float (*addends)[kColumns]) const {
+        put_group<First, 0>(s, m, i, center, scales, addends);
+        put_group<First, 1>(s, m, i, center, scales, addends);
+        put_group<First, 2>(s, m, i, center, scales, addends);
+        put_group<First, 3>(s, m, i, center, scales, addends);
+    }
+    template <int First, int Byte>
+    void put_group(Ints s, Ints m, int64_t i, float center, float (*scales)[kColumns],
+                   float (*addends)[kColumns]) const {
+        const Floats scale = multiply(d[i], to_floats(byte_of<Byte>(s)));
+        const Floats minimum = multiply(minus_dmin[i], to_floats(byte_of<Byte>(m)));
+        store(scales[First + Byte] + i * kLanes, scale);
+        store(addends[First + Byte] + i * kLanes, multiply_add(splat(center), scale, minimum));
+    }
+    template <int Byte>
+    static Ints byte_of(Ints words) {
+        if constexpr (Byte == 3) return shift_right<24>(words);
+        return bit_and(shift_right<8 * Byte>(words), splat(255));
     }
 };
 
@@ -188,6 +208,21 @@ inline void read_groups(const PanelUnits& panel, const Chunk& chunk, SpanScales&
     }
 }
 
+// Chunks begin and end with units: their groups are multiples of 32 deep, and chunks of 256.
+inline void read_k_quants(const PanelUnits& panel, const Chunk& chunk, SpanScales& out) {
+    const float center = center_of(panel.weight.codec);
+    const int64_t groups = panel.weight.codec.groups_of_unit();
+    const int64_t bytes = panel.columns * panel.unit_bytes;
+    PaddedColumns<kColumns * 16> padded;
+    for (int64_t s = 0; s < chunk.count; s += groups) {
+        const uint8_t* const stored = panel.first + chunk.spans[s].group / groups * bytes;
+        for (int64_t line = 0; line < bytes; line += kLinePair) prefetch(stored + kScalesAhead + line);
+        KQuantUnits units;
+        units.read(padded(stored, bytes, kColumns * panel.unit_bytes));
+        units.put(center, out.scales + s, out.addends + s);
+    }
+}
+
 // [span][column]
 struct ReadScales {
     const float* scales;
@@ -221,17 +256,9 @@ inline ReadScales read_spans(const PanelUnits& panel, const Chunk& chunk, SpanSc
         case ScaleKind::e4m3:
             read_all([&](int64_t, const uint8_t* units, float* s, float*) { read_e4m3(codec, units, s); });
             break;
-        case ScaleKind::k_quant: {
-            const int64_t groups_of_unit = codec.groups_of_unit();
-            const int64_t first = chunk.spans[0].group;
-            KQuantUnits k_quants;
-            read_all([&](int64_t group, const uint8_t* units, float* s, float* a) {
-                const int64_t in_unit = group % groups_of_unit;
-                if (group == first || in_unit == 0) k_quants.read(units);
-                k_quants.group(int(in_unit), s, a);
-            });
+        case ScaleKind::k_quant:
+            read_k_quants(panel, chunk, out);
             break;
-        }
         case ScaleKind::nested:
             read_all([&](int64_t unit, const uint8_t* units, float* s, float*) { read_nested(panel, unit, units, s); });
             break;

@@ -19,5 +19,19 @@ inline void prefetch(const void* place) {
     __builtin_prefetch(place, 0, 2);
 }
 
+// accumulator[lane] += four bytes times four signed ones. The bytes are unsigned ones, any where there is an
+// instruction for it and otherwise up to 127, or Signed ones.
+template <bool Signed>
+inline void dot(Ints& accumulator, Ints bytes, Ints signed_bytes) {
+#if defined(__AVX512VNNI__)
+    static_assert(!Signed);
+    dot_bytes(accumulator, bytes, signed_bytes);
+#else
+    const Ints pairs = Signed ? multiply_pairs(magnitudes_of_bytes(signed_bytes), with_signs_of(bytes, signed_bytes))
+                              : multiply_pairs(bytes, signed_bytes);
+    accumulator = add(accumulator, sum_pairs(pairs));
+#endif
+}
+
 }  // namespace
 }  // namespace lk::cpu

@@ -12,15 +12,6 @@ namespace {
 constexpr int kLanes = 8;
 using Floats = __m256;
 using Ints = __m256i;
-using Lanes = __m256i;
-
-inline Lanes first_lanes(int64_t count) {
-    const int clamped = count >= kLanes ? kLanes : count <= 0 ? 0 : int(count);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(clamped), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-inline Ints load_words(const uint8_t* words, Lanes lanes) {
-    return _mm256_maskload_epi32(reinterpret_cast<const int*>(words), lanes);
-}
 
 inline Floats load(const float* p) {
     return _mm256_loadu_ps(p);
@@ -122,6 +113,9 @@ inline Ints subtract(Ints a, Ints b) {
 inline Ints bit_and(Ints a, Ints b) {
     return _mm256_and_si256(a, b);
 }
+inline Ints bit_or(Ints a, Ints b) {
+    return _mm256_or_si256(a, b);
+}
 template <int Bits>
 inline Ints shift_left(Ints v) {
     return _mm256_slli_epi32(v, Bits);
@@ -129,9 +123,6 @@ inline Ints shift_left(Ints v) {
 template <int Bits>
 inline Ints shift_right(Ints v) {
     return _mm256_srli_epi32(v, Bits);
-}
-inline Ints shift_right(Ints v, int bits) {
-    return _mm256_srl_epi32(v, _mm_cvtsi32_si128(bits));
 }
 template <int Bits>
 inline Ints shift_right_signed(Ints v) {
@@ -192,17 +183,24 @@ struct FloatTable {
     Floats low, high;
 };
 
-// accumulator[lane] += four bytes times four signed ones; sums of two products must fit 16 bits: Signed bytes, or
-// unsigned ones up to 127.
 constexpr bool kHasDotInstruction = false;
-template <bool Signed>
-inline void dot(Ints& accumulator, Ints bytes, Ints signed_bytes) {
-    if constexpr (Signed) {
-        signed_bytes = _mm256_sign_epi8(signed_bytes, bytes);
-        bytes = _mm256_abs_epi8(bytes);
-    }
-    const Ints pairs = _mm256_maddubs_epi16(bytes, signed_bytes);
-    accumulator = _mm256_add_epi32(accumulator, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+// Sums of two products in each 16 bits, which must fit.
+inline Ints multiply_pairs(Ints unsigned_bytes, Ints signed_bytes) {
+    return _mm256_maddubs_epi16(unsigned_bytes, signed_bytes);
+}
+inline Ints add_pairs(Ints a, Ints b) {
+    return _mm256_add_epi16(a, b);
+}
+// The sum of the two of each lane.
+inline Ints sum_pairs(Ints pairs) {
+    return _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+}
+inline Ints magnitudes_of_bytes(Ints bytes) {
+    return _mm256_abs_epi8(bytes);
+}
+// Bytes negated where others are negative, and 0 where they are 0.
+inline Ints with_signs_of(Ints bytes, Ints signs) {
+    return _mm256_sign_epi8(bytes, signs);
 }
 
 }  // namespace

@@ -12,16 +12,6 @@ namespace {
 constexpr int kLanes = 16;
 using Floats = __m512;
 using Ints = __m512i;  // 32-bit lanes
-using Lanes = __mmask16;
-
-// The first `count` lanes, none if it is negative.
-inline Lanes first_lanes(int64_t count) {
-    return count >= kLanes ? Lanes(0xffff) : count <= 0 ? Lanes(0) : Lanes((1u << count) - 1);
-}
-// Lanes that are left out read as 0, and their memory is not touched.
-inline Ints load_words(const uint8_t* words, Lanes lanes) {
-    return _mm512_maskz_loadu_epi32(lanes, words);
-}
 
 inline Floats load(const float* p) {
     return _mm512_loadu_ps(p);
@@ -118,6 +108,9 @@ inline Ints subtract(Ints a, Ints b) {
 inline Ints bit_and(Ints a, Ints b) {
     return _mm512_and_si512(a, b);
 }
+inline Ints bit_or(Ints a, Ints b) {
+    return _mm512_or_si512(a, b);
+}
 template <int Bits>
 inline Ints shift_left(Ints v) {
     return _mm512_slli_epi32(v, Bits);
@@ -125,9 +118,6 @@ inline Ints shift_left(Ints v) {
 template <int Bits>
 inline Ints shift_right(Ints v) {
     return _mm512_srli_epi32(v, Bits);
-}
-inline Ints shift_right(Ints v, int bits) {
-    return _mm512_srl_epi32(v, _mm_cvtsi32_si128(bits));
 }
 template <int Bits>
 inline Ints shift_right_signed(Ints v) {
@@ -175,28 +165,34 @@ struct FloatTable {
     Floats all;
 };
 
-// accumulator[lane] += four bytes times four signed ones. With VNNI the bytes are any unsigned ones; otherwise sums of
-// two products must fit 16 bits: Signed bytes, or unsigned ones up to 127.
+// Sums of two products in each 16 bits, which must fit.
+inline Ints multiply_pairs(Ints unsigned_bytes, Ints signed_bytes) {
+    return _mm512_maddubs_epi16(unsigned_bytes, signed_bytes);
+}
+inline Ints add_pairs(Ints a, Ints b) {
+    return _mm512_add_epi16(a, b);
+}
+// The sum of the two of each lane.
+inline Ints sum_pairs(Ints pairs) {
+    return _mm512_madd_epi16(pairs, _mm512_set1_epi16(1));
+}
+inline Ints magnitudes_of_bytes(Ints bytes) {
+    return _mm512_abs_epi8(bytes);
+}
+// Bytes negated where others are negative.
+inline Ints with_signs_of(Ints bytes, Ints signs) {
+    return _mm512_mask_sub_epi8(bytes, _mm512_movepi8_mask(signs), _mm512_setzero_si512(), bytes);
+}
+
 #if defined(__AVX512VNNI__)
 constexpr bool kHasDotInstruction = true;
-// In assembly: GCC 12 copies the intrinsic's accumulators from register to register.
-template <bool Signed>
-inline void dot(Ints& accumulator, Ints bytes, Ints signed_bytes) {
-    static_assert(!Signed);
+// accumulator[lane] += four unsigned bytes times four signed ones. In assembly: GCC 12 copies the intrinsic's
+// accumulators from register to register.
+inline void dot_bytes(Ints& accumulator, Ints bytes, Ints signed_bytes) {
     asm("vpdpbusd %2, %1, %0" : "+v"(accumulator) : "v"(bytes), "v"(signed_bytes));
 }
 #else
 constexpr bool kHasDotInstruction = false;
-template <bool Signed>
-inline void dot(Ints& accumulator, Ints bytes, Ints signed_bytes) {
-    if constexpr (Signed) {
-        const __mmask64 negative = _mm512_movepi8_mask(bytes);
-        signed_bytes = _mm512_mask_sub_epi8(signed_bytes, negative, _mm512_setzero_si512(), signed_bytes);
-        bytes = _mm512_abs_epi8(bytes);
-    }
-    const Ints pairs = _mm512_maddubs_epi16(bytes, signed_bytes);
-    accumulator = _mm512_add_epi32(accumulator, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-}
 #endif
 
 }  // namespace
