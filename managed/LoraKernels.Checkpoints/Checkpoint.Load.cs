@@ -14,11 +14,8 @@ public sealed partial class Checkpoint
     /// <exception cref="ArgumentException">A slice that cuts through what is stored together; says where it may be.</exception>
     /// <exception cref="LoraKernelsException">The device refused it, for lack of memory for one.</exception>
     public QuantizedWeight LoadWeight(
-        string name, Device device, DeviceStream? stream = null, WeightSlice? slice = null)
-    {
-        var tensors = ReadWeight(name);
-        return QuantizedWeight.Pack(device, slice is { } part ? tensors.Slice(part) : tensors, stream);
-    }
+        string name, Device device, DeviceStream? stream = null, WeightSlice? slice = null) =>
+        QuantizedWeight.Pack(device, ReadWeight(name, slice), stream);
 
     /// <summary>
     /// Reads several layers' weights and packs them as one, so that one product computes them all: QKV, gate and up.
@@ -40,7 +37,7 @@ public sealed partial class Checkpoint
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(parts);
-        WeightTensors[] tensors = [.. parts.Select(ReadWeight)];
+        WeightTensors[] tensors = [.. parts.Select(part => ReadWeight(part))];
         WeightTensors whole;
         try
         {

@@ -12,7 +12,7 @@ public sealed partial class Checkpoint : IDisposable
     private readonly TensorSource _source;
     private readonly Dictionary<string, WeightEntry> _weights;
 
-    private Checkpoint(TensorSource source, string? baseModelName)
+    internal Checkpoint(TensorSource source, string? baseModelName)
     {
         _source = source;
         BaseModelName = baseModelName;
@@ -75,18 +75,26 @@ public sealed partial class Checkpoint : IDisposable
         }
     }
 
-    /// <summary>Reads a weight's tensors into host memory.</summary>
+    /// <summary>Reads a weight's tensors, or a slice of them, into host memory.</summary>
     /// <param name="name">As in <see cref="Weights"/>.</param>
+    /// <param name="slice">
+    /// Some of its rows or columns, all when null. No more is read than the slice needs: its share of codes, scales and zero
+    /// points, and tables and orders of groups whole. (HQQ keeps codes that are half a weight apart in one byte, so that rows may
+    /// take twice their share.)
+    /// </param>
     /// <exception cref="CheckpointException">No such weight, or the file got shorter since it was opened.</exception>
-    public WeightTensors ReadWeight(string name)
+    /// <exception cref="ArgumentException">A slice that cuts through what is stored together; says where it may be.</exception>
+    public WeightTensors ReadWeight(string name, WeightSlice? slice = null)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return Entry(name).Read(part =>
-        {
-            byte[] bytes = GC.AllocateUninitializedArray<byte>(checked((int)part.Bytes));
-            _source.Read(part.Tensor, part.Offset, bytes);
-            return bytes;
-        });
+        return Entry(name).ReadSlice(
+            part =>
+            {
+                byte[] bytes = GC.AllocateUninitializedArray<byte>(part.ArrayLength());
+                _source.Read(part, bytes);
+                return bytes;
+            },
+            slice);
     }
 
     /// <summary>All bytes of one of <see cref="Tensors"/>, or of a part of a weight.</summary>

@@ -58,6 +58,9 @@ public abstract class TensorFile : IDisposable
         _file.Read(tensor.Offset + offset, destination, name);
     }
 
+    /// <summary>Reads some bytes of one of <see cref="Tensors"/>.</summary>
+    internal void Read(TensorInfo tensor, ByteRuns runs, Span<byte> destination) => _file.Read(tensor, runs, destination);
+
     /// <summary>Closes the file.</summary>
     public void Dispose()
     {

@@ -14,8 +14,8 @@ internal sealed class GgufSource : TensorSource
 
     public override byte[] Read(TensorInfo tensor) => File.Read(tensor.Name);
 
-    public override void Read(TensorInfo tensor, long offset, Span<byte> destination) =>
-        File.Read(tensor.Name, destination, offset);
+    public override void Read(TensorInfo tensor, ByteRuns runs, Span<byte> destination) =>
+        File.Read(tensor, runs, destination);
 
     public override void Dispose() => File.Dispose();
 }

@@ -67,21 +67,42 @@ internal sealed class CheckpointFile : IDisposable
     /// <exception cref="CheckpointException">
     /// The file got shorter or was written to since it was opened, or the disk failed.
     /// </exception>
-    public void Read(long offset, Span<byte> destination, string? tensor)
+    public void Read(long offset, Span<byte> destination, string? tensor) =>
+        Read(new ByteRuns(offset, destination.Length), destination, tensor);
+
+    /// <summary>Fills <paramref name="destination"/> with some bytes of a tensor.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">They are not all inside the tensor.</exception>
+    /// <exception cref="CheckpointException">As for the other overload.</exception>
+    public void Read(TensorInfo tensor, ByteRuns runs, Span<byte> destination)
     {
+        ArgumentOutOfRangeException.ThrowIfNegative(runs.First, nameof(runs));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(
+            runs.First + (runs.Count - 1) * runs.Stride + runs.Size, tensor.Bytes, nameof(runs));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(destination.Length, runs.Bytes, nameof(destination));
+        Read(runs with { First = tensor.Offset + runs.First }, destination, tensor.Name);
+    }
+
+    private void Read(ByteRuns runs, Span<byte> destination, string? tensor)
+    {
+        long offset = runs.First;
         try
         {
-            while (destination.Length > 0)
+            for (long run = 0; run < runs.Count; run++)
             {
-                int read = RandomAccess.Read(_handle, destination, offset);
-                if (read == 0)
+                offset = runs.First + run * runs.Stride;
+                var bytes = destination.Slice((int)(run * runs.Size), (int)runs.Size);
+                while (bytes.Length > 0)
                 {
-                    throw new CheckpointException(Path, tensor,
-                        $"the file ends at byte {RandomAccess.GetLength(_handle)} but was {Length} bytes long when "
-                        + "it was opened; it was cut short or replaced meanwhile");
+                    int read = RandomAccess.Read(_handle, bytes, offset);
+                    if (read == 0)
+                    {
+                        throw new CheckpointException(Path, tensor,
+                            $"the file ends at byte {RandomAccess.GetLength(_handle)} but was {Length} bytes long when "
+                            + "it was opened; it was cut short or replaced meanwhile");
+                    }
+                    offset += read;
+                    bytes = bytes[read..];
                 }
-                offset += read;
-                destination = destination[read..];
             }
             // What was read may be half of the old contents and half of new ones.
             if (File.GetLastWriteTimeUtc(_handle) != _modified)

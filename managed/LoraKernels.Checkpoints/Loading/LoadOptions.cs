@@ -11,5 +11,6 @@ public sealed record LoadOptions
     public int MaxParallelism { get; init; } = Math.Clamp(Environment.ProcessorCount + 2, 1, 8);
 
     /// <summary>Which part of a weight to load, for tensor parallelism; null, or a result of null, for all of it.</summary>
+    /// <remarks>No more of a weight is read than its slice needs, as <see cref="Checkpoint.ReadWeight"/> does it.</remarks>
     public Func<WeightInfo, WeightSlice?>? Slice { get; init; }
 }

@@ -13,9 +13,6 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
     // Of the 256 MB that a load may take beyond what it packs.
     private const long HostBudget = 192L << 20;
 
-    // Read at once: so often is cancellation looked at.
-    private const int PieceBytes = 16 << 20;
-
     private readonly HostArenas _arenas = new(HostBudget);
     private readonly ConcurrentDictionary<string, QuantizedWeight> _loaded = new(StringComparer.Ordinal);
     private readonly Lock _packing = new();
@@ -69,8 +66,7 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
         QuantizedWeight weight;
         try
         {
-            var tensors = entry.Read(part => Read(part, arena.Take(part.Bytes)));
-            if (options.Slice?.Invoke(entry.Info) is { } slice) tensors = tensors.Slice(slice);
+            var tensors = entry.ReadSlice(part => Read(part, arena.Take(part.Bytes)), options.Slice?.Invoke(entry.Info));
             // A stream is used by one thread at a time; packing is parallel in itself.
             lock (_packing) weight = QuantizedWeight.Pack(device, tensors);
         }
@@ -90,11 +86,7 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
 
     private Memory<byte> Read(TensorPart part, Memory<byte> memory)
     {
-        for (int at = 0; at < memory.Length; at += PieceBytes)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            source.Read(part.Tensor, part.Offset + at, memory.Span.Slice(at, Math.Min(PieceBytes, memory.Length - at)));
-        }
+        source.Read(part, memory.Span, cancellation);
         return memory;
     }
 }

@@ -62,12 +62,8 @@ internal sealed class OnnxSource : TensorSource
 
     public override byte[] Read(TensorInfo tensor) => _files[tensor.File].Read(tensor.Offset, tensor.Bytes, tensor.Name);
 
-    public override void Read(TensorInfo tensor, long offset, Span<byte> destination)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(offset);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, tensor.Bytes - destination.Length);
-        _files[tensor.File].Read(tensor.Offset + offset, destination, tensor.Name);
-    }
+    public override void Read(TensorInfo tensor, ByteRuns runs, Span<byte> destination) =>
+        _files[tensor.File].Read(tensor, runs, destination);
 
     public override void Dispose()
     {

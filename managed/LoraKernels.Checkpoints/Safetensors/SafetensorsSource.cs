@@ -62,8 +62,8 @@ internal sealed class SafetensorsSource : TensorSource
 
     public override byte[] Read(TensorInfo tensor) => _files[tensor.File].Read(tensor.Name);
 
-    public override void Read(TensorInfo tensor, long offset, Span<byte> destination) =>
-        _files[tensor.File].Read(tensor.Name, destination, offset);
+    public override void Read(TensorInfo tensor, ByteRuns runs, Span<byte> destination) =>
+        _files[tensor.File].Read(tensor, runs, destination);
 
     public override void Dispose()
     {

@@ -11,7 +11,9 @@ internal sealed record OuterScales(long GroupSize, byte[] Scales);
 /// <remarks>
 /// Outer groups run over a weight's groups whatever its rows are. Cut elsewhere they stay what they are in smaller outer
 /// groups of one size, whose outer scales repeat. Weights with offsets or maps of their own have no common nested absmax: they
-/// become plain, which takes three bytes more a group, 9 % at groups of 64.
+/// become plain, which takes three bytes more a group, 9 % at groups of 64. Folding a difference of offsets into outer scales or
+/// a map is not exact, since absmax is rounded after the product and after the sum; and an offset for each outer group, which would be,
+/// is nothing that a packed weight has: every kernel that decodes absmax, on the CPU and on CUDA, adds one for the whole weight.
 /// </remarks>
 internal static class NestedScales
 {
@@ -20,22 +22,15 @@ internal static class NestedScales
 
     /// <summary>The outer scales of some runs of a weight's groups; null where they are better plain.</summary>
     /// <param name="weight">With nested absmax.</param>
-    /// <param name="first">The first run's first group.</param>
-    /// <param name="count">Groups of a run.</param>
-    /// <param name="runs">How many runs.</param>
-    /// <param name="stride">Groups from the beginning of one run to the next one's.</param>
-    public static OuterScales? Cut(WeightTensors weight, long first, long count, long runs, long stride)
+    /// <param name="groups">Runs of groups, each of which has a byte.</param>
+    public static OuterScales? Cut(WeightTensors weight, ByteRuns groups)
     {
-        long size = GreatestCommonDivisor(weight.OuterGroupSize, first);
-        if (runs > 1) size = GreatestCommonDivisor(GreatestCommonDivisor(size, count), stride);
+        long size = GreatestCommonDivisor(weight.OuterGroupSize, groups.First);
+        if (groups.Count > 1) size = GreatestCommonDivisor(GreatestCommonDivisor(size, groups.Size), groups.Stride);
         if (size < SmallestGroup) return null;
         var outer = MemoryMarshal.Cast<byte, float>(weight.OuterScales.Span);
-        float[] scales = new float[(count * runs + size - 1) / size];
-        for (int i = 0; i < scales.Length; i++)
-        {
-            long group = first + i * size / count * stride + i * size % count;
-            scales[i] = outer[(int)(group / weight.OuterGroupSize)];
-        }
+        float[] scales = new float[(groups.Bytes + size - 1) / size];
+        for (int i = 0; i < scales.Length; i++) scales[i] = outer[(int)(Group(groups, i * size) / weight.OuterGroupSize)];
         return new OuterScales(size, MemoryMarshal.AsBytes<float>(scales).ToArray());
     }
 
@@ -51,7 +46,7 @@ internal static class NestedScales
         long size = weights.Select(w => w.OuterGroupSize)
             .Concat(weights.SkipLast(1).Select(w => (long)w.Scales.Length)).Aggregate(GreatestCommonDivisor);
         if (size < SmallestGroup) return null;
-        var parts = weights.Select(w => Cut(w, 0, w.Scales.Length, 1, 0)!).Select((cut, i) =>
+        var parts = weights.Select(w => Cut(w, new ByteRuns(0, w.Scales.Length))!).Select((cut, i) =>
             Repeat(cut, size, weights[i].Scales.Length));
         return new OuterScales(size, [.. parts.SelectMany(p => p)]);
     }
@@ -74,15 +69,6 @@ internal static class NestedScales
     public static WeightTensors Expand(WeightTensors weight)
     {
         if (weight.OuterGroupSize == 0) return weight;
-        var codes = weight.Scales.Span;
-        var table = MemoryMarshal.Cast<byte, float>(weight.OuterTable.Span);
-        var outerScales = MemoryMarshal.Cast<byte, float>(weight.OuterScales.Span);
-        float[] absmax = new float[codes.Length];
-        for (int i = 0; i < absmax.Length; i++)
-        {
-            float product = table[codes[i]] * outerScales[(int)(i / weight.OuterGroupSize)];
-            absmax[i] = product + weight.OuterOffset;
-        }
         return new WeightTensors
         {
             Format = weight.Format,
@@ -90,8 +76,29 @@ internal static class NestedScales
             InFeatures = weight.InFeatures,
             GroupSize = weight.GroupSize,
             Codes = weight.Codes,
-            Scales = MemoryMarshal.AsBytes<float>(absmax).ToArray(),
+            Scales = Expand(weight, weight.Scales.Span, new ByteRuns(0, weight.Scales.Length)),
             Table = weight.Table,
         };
     }
+
+    /// <summary>The plain absmax of some runs of a weight's groups.</summary>
+    /// <param name="weight">With nested absmax.</param>
+    /// <param name="codes">Those of the runs.</param>
+    /// <param name="groups">Where they are in the weight.</param>
+    public static byte[] Expand(WeightTensors weight, ReadOnlySpan<byte> codes, ByteRuns groups)
+    {
+        var table = MemoryMarshal.Cast<byte, float>(weight.OuterTable.Span);
+        var outerScales = MemoryMarshal.Cast<byte, float>(weight.OuterScales.Span);
+        float[] absmax = new float[codes.Length];
+        for (int i = 0; i < absmax.Length; i++)
+        {
+            float product = table[codes[i]] * outerScales[(int)(Group(groups, i) / weight.OuterGroupSize)];
+            absmax[i] = product + weight.OuterOffset;
+        }
+        return MemoryMarshal.AsBytes<float>(absmax).ToArray();
+    }
+
+    /// <summary>The group of the weight that is number <paramref name="index"/> of some runs.</summary>
+    private static long Group(ByteRuns groups, long index) =>
+        groups.First + index / groups.Size * groups.Stride + index % groups.Size;
 }

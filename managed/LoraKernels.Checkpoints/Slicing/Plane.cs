@@ -10,33 +10,27 @@ namespace LoraKernels.Checkpoints;
 /// <param name="ColumnMajor">Whether elements of neighbouring rows lie side by side.</param>
 internal readonly record struct Plane(long Bytes, long RowUnit, long ColumnUnit, bool ColumnMajor = false)
 {
-    /// <summary>Copies the elements of a range of rows and columns, which begin and end with elements.</summary>
-    /// <param name="tensor">All of its bytes.</param>
+    /// <summary>Where the elements of a range of rows and columns lie, which begins and ends with elements.</summary>
+    /// <param name="bytes">Of the whole tensor.</param>
     /// <param name="outFeatures">N of the whole weight.</param>
     /// <param name="inFeatures">K of the whole weight.</param>
     /// <param name="rows">What is cut out.</param>
     /// <param name="columns">What is cut out.</param>
     /// <exception cref="ArgumentException">The tensor has another size.</exception>
-    public byte[] Cut(ReadOnlySpan<byte> tensor, long outFeatures, long inFeatures, Extent rows, Extent columns)
+    public ByteRuns Runs(long bytes, long outFeatures, long inFeatures, Extent rows, Extent columns)
     {
         long rowsOfElements = Elements(new Extent(0, outFeatures), RowUnit).Count;
         long columnsOfElements = Elements(new Extent(0, inFeatures), ColumnUnit).Count;
-        if (rowsOfElements * columnsOfElements * Bytes != tensor.Length)
+        if (rowsOfElements * columnsOfElements * Bytes != bytes)
         {
-            throw new ArgumentException($"a tensor of a weight [{outFeatures}, {inFeatures}] has {tensor.Length} bytes; "
-                + $"expected {rowsOfElements * columnsOfElements * Bytes}", nameof(tensor));
+            throw new ArgumentException($"a tensor of a weight [{outFeatures}, {inFeatures}] has {bytes} bytes; "
+                + $"expected {rowsOfElements * columnsOfElements * Bytes}", nameof(bytes));
         }
         long minor = ColumnMajor ? rowsOfElements : columnsOfElements;
         (Extent rowElements, Extent columnElements) = (Elements(rows, RowUnit), Elements(columns, ColumnUnit));
         var (majors, minors) = ColumnMajor ? (columnElements, rowElements) : (rowElements, columnElements);
-        byte[] part = new byte[checked(majors.Count * minors.Count * Bytes)];
-        int run = (int)(minors.Count * Bytes);
-        for (long i = 0; i < majors.Count && run > 0; i++)
-        {
-            long from = ((majors.First + i) * minor + minors.First) * Bytes;
-            tensor.Slice((int)from, run).CopyTo(part.AsSpan((int)(i * run)));
-        }
-        return part;
+        return new ByteRuns(
+            (majors.First * minor + minors.First) * Bytes, minors.Count * Bytes, majors.Count, minor * Bytes).Joined();
     }
 
     /// <summary>Puts tensors of weights with the same columns below each other.</summary>

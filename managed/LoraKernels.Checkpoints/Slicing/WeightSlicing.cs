@@ -33,26 +33,23 @@ public static class WeightSlicing
         Require(weight, slice, unit, size);
         var rows = slice.OfRows ? new Extent(slice.First, slice.Count) : new Extent(0, weight.OutFeatures);
         var columns = slice.OfRows ? new Extent(0, weight.InFeatures) : new Extent(slice.First, slice.Count);
-        OuterScales? outer = null;
-        if (weight.OuterGroupSize > 0)
-        {
-            long groups = weight.InFeatures / weight.GroupSize;
-            outer = slice.OfRows
-                ? NestedScales.Cut(weight, slice.First * groups, slice.Count * groups, 1, 0)
-                : NestedScales.Cut(weight, slice.First / weight.GroupSize, (slice.Count + weight.GroupSize - 1) / weight.GroupSize,
-                    weight.OutFeatures, groups);
-            if (outer is null) return NestedScales.Expand(weight).Slice(slice);
-        }
-        byte[] Cut(Plane? plane, ReadOnlyMemory<byte> tensor) =>
-            plane?.Cut(tensor.Span, weight.OutFeatures, weight.InFeatures, rows, columns) ?? [];
+        ByteRuns Runs(Plane plane, long bytes) => plane.Runs(bytes, weight.OutFeatures, weight.InFeatures, rows, columns);
+        ReadOnlyMemory<byte> Cut(Plane? plane, ReadOnlyMemory<byte> tensor) =>
+            plane is { } p ? Runs(p, tensor.Length).Of(tensor) : default;
 
-        bool hqq = weight.Format == WeightFormat.Hqq;
-        if (hqq && rows.Count * (columns.Count / weight.GroupSize) % 2 != 0)
-            throw Refused(weight, slice, "HQQ packs an even number of groups");
-        byte[] codes = Cut(layout.Codes, hqq ? HqqCodes.Spread(weight.Codes.Span) : weight.Codes);
-        return With(weight, rows.Count, columns.Count,
-            hqq ? HqqCodes.Gather(codes) : codes, Cut(layout.Scales, weight.Scales), Cut(layout.ZeroPoints, weight.ZeroPoints),
-            outer);
+        if (weight.Format == WeightFormat.Hqq)
+        {
+            if (rows.Count * (columns.Count / weight.GroupSize) % 2 != 0)
+                throw Refused(weight, slice, "HQQ packs an even number of groups");
+            byte[] spread = HqqCodes.Spread(weight.Codes, Runs(layout.Codes, 2L * weight.Codes.Length));
+            return With(weight, rows.Count, columns.Count, HqqCodes.Gather(spread), Cut(layout.Scales, weight.Scales),
+                Cut(layout.ZeroPoints, weight.ZeroPoints), null);
+        }
+        var codes = Cut(layout.Codes, weight.Codes);
+        if (weight.OuterGroupSize > 0)
+            return WithNestedScales(weight, rows.Count, columns.Count, codes, Runs(layout.Scales!.Value, weight.Scales.Length));
+        return With(weight, rows.Count, columns.Count, codes, Cut(layout.Scales, weight.Scales),
+            Cut(layout.ZeroPoints, weight.ZeroPoints), null);
     }
 
     /// <summary>
@@ -112,16 +109,21 @@ public static class WeightSlicing
         long count = slice.Count * weight.InFeatures;
         long first = begin / weight.GroupSize;
         long groups = (count + weight.GroupSize - 1) / weight.GroupSize;
-        OuterScales? outer = null;
+        var codes = new ByteRuns(begin / 2, (count + 1) / 2).Of(weight.Codes);
         if (weight.OuterGroupSize > 0)
-        {
-            outer = NestedScales.Cut(weight, first, groups, 1, 0);
-            if (outer is null) return SliceAcrossRows(NestedScales.Expand(weight), slice);
-        }
-        int bytes = outer is null ? sizeof(float) : 1;
-        return With(weight, slice.Count, weight.InFeatures,
-            weight.Codes.Slice((int)(begin / 2), (int)((count + 1) / 2)),
-            weight.Scales.Slice((int)first * bytes, (int)groups * bytes), default, outer);
+            return WithNestedScales(weight, slice.Count, weight.InFeatures, codes, new ByteRuns(first, groups));
+        var scales = new ByteRuns(first * sizeof(float), groups * sizeof(float)).Of(weight.Scales);
+        return With(weight, slice.Count, weight.InFeatures, codes, scales, default, null);
+    }
+
+    /// <summary>A slice with the scales of some groups: nested where that is smaller, else plain.</summary>
+    private static WeightTensors WithNestedScales(
+        WeightTensors weight, long outFeatures, long inFeatures, ReadOnlyMemory<byte> codes, ByteRuns groups)
+    {
+        var scales = groups.Of(weight.Scales);
+        var outer = NestedScales.Cut(weight, groups);
+        return With(weight, outFeatures, inFeatures, codes,
+            outer is null ? NestedScales.Expand(weight, scales.Span, groups) : scales, default, outer);
     }
 
     private static void Require(WeightTensors weight, WeightSlice slice, long unit, long size)
@@ -175,11 +177,11 @@ public static class WeightSlicing
             Codes = codes,
             Scales = scales,
             ZeroPoints = zeroPoints,
-            GroupIndex = weight.GroupIndex,
-            Table = weight.Table,
+            GroupIndex = UnreadPart.Load(weight.GroupIndex),
+            Table = UnreadPart.Load(weight.Table),
             OuterGroupSize = outer?.GroupSize ?? 0,
             OuterOffset = outer is null ? 0 : weight.OuterOffset,
-            OuterTable = outer is null ? default : weight.OuterTable,
+            OuterTable = outer is null ? default : UnreadPart.Load(weight.OuterTable),
             OuterScales = outer?.Scales,
         };
 
