@@ -61,11 +61,15 @@ public sealed partial class Checkpoint
     /// <summary>Loads all weights to a device, several at a time.</summary>
     /// <param name="device">Where they go; its default stream is used.</param>
     /// <param name="options">Progress, parallelism, slices; the defaults when null.</param>
-    /// <param name="cancellation">Stops within 16 MB; nothing stays loaded.</param>
+    /// <param name="cancellation">
+    /// Stops within 16 MB, or about a second later where a read does not return; nothing stays loaded.
+    /// </param>
     /// <remarks>
     /// Host memory beyond what is packed stays below 256 MB, unless a single weight is larger than that.
     /// </remarks>
-    /// <exception cref="CheckpointException">A file that was changed or cut short since it was opened.</exception>
+    /// <exception cref="CheckpointException">
+    /// A file that was changed or cut short since it was opened, or a disk that stalls for longer than the options allow.
+    /// </exception>
     /// <exception cref="ArgumentException">A slice that cuts through what is stored together.</exception>
     /// <exception cref="LoraKernelsException">The device refused a weight, for lack of memory for one.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellation"/>.</exception>
@@ -77,9 +81,12 @@ public sealed partial class Checkpoint
     /// <param name="names">As in <see cref="Weights"/>, each once.</param>
     /// <param name="device">Where they go; its default stream is used.</param>
     /// <param name="options">Progress, parallelism, slices; the defaults when null.</param>
-    /// <param name="cancellation">Stops within 16 MB; nothing stays loaded.</param>
+    /// <param name="cancellation">
+    /// Stops within 16 MB, or about a second later where a read does not return; nothing stays loaded.
+    /// </param>
     /// <exception cref="CheckpointException">
-    /// No such weight, or a file that was changed or cut short since it was opened.
+    /// No such weight, a file that was changed or cut short since it was opened, or a disk that stalls for longer than the options
+    /// allow.
     /// </exception>
     /// <exception cref="ArgumentException">A name twice, or a slice that cuts through what is stored together.</exception>
     /// <exception cref="LoraKernelsException">The device refused a weight, for lack of memory for one.</exception>
@@ -91,15 +98,12 @@ public sealed partial class Checkpoint
         ArgumentNullException.ThrowIfNull(device);
         options ??= new LoadOptions();
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxParallelism, 1, nameof(options));
+        if (options.StallTimeout is { } timeout)
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(timeout, TimeSpan.Zero, nameof(options));
         WeightEntry[] entries = [.. names.Select(Entry)];
         if (entries.GroupBy(e => e.Info.Name, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new ArgumentException($"'{twice.Key}' is named {twice.Count()} times", nameof(names));
-        return Task.Run(
-            () =>
-            {
-                using var loader = new WeightLoader(_source, device, options, cancellation);
-                return loader.Load(entries);
-            },
-            cancellation);
+        if (cancellation.IsCancellationRequested) return Task.FromCanceled<WeightCollection>(cancellation);
+        return new WatchedLoad(_source, device, options, cancellation).Run(entries);
     }
 }

@@ -45,6 +45,15 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
         }
     }
 
+    /// <summary>
+    /// Frees what is loaded, once cancelled, though <see cref="Load(IReadOnlyList{WeightEntry})"/> has not ended: a read of it
+    /// does not return. What is packed from then on frees itself.
+    /// </summary>
+    public void Abandon()
+    {
+        foreach (var weight in _loaded.Values) weight.Dispose();
+    }
+
     /// <summary>Frees the memory that weights were read to.</summary>
     public void Dispose() => _arenas.Dispose();
 
@@ -75,6 +84,12 @@ internal sealed class WeightLoader(TensorSource source, Device device, LoadOptio
             _arenas.Return(arena);
         }
         _loaded[entry.Info.Name] = weight;
+        if (cancellation.IsCancellationRequested)
+        {
+            // What was loaded before is freed already where the load was abandoned.
+            weight.Dispose();
+            throw new OperationCanceledException(cancellation);
+        }
         lock (_reporting)
         {
             _weights++;
