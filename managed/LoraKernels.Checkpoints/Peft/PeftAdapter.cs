@@ -22,7 +22,8 @@ public static class PeftAdapter
     /// <returns>
     /// One <see cref="LoraFactors"/> per module, in the module names' order, in the file's number format, with
     /// <c>lora_bias</c> and DoRA's magnitudes. The scale is alpha / r, or alpha / √r with <c>use_rslora</c>; rank and alpha
-    /// patterns apply as in PEFT. Modules of <c>modules_to_save</c> are among the adapter's saved modules.
+    /// patterns apply as in PEFT. Experts' stacked weights (<c>target_parameters</c>) have an update for each expert, named
+    /// <c>MODULE.PARAMETER.EXPERT</c> as in a <see cref="Checkpoint"/>. Modules of <c>modules_to_save</c> are among the adapter's saved modules.
     /// </returns>
     /// <exception cref="CheckpointException">It is missing, malformed, or needs what is not supported.</exception>
     public static LoraAdapter Read(string folder)

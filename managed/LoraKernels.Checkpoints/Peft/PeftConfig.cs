@@ -49,6 +49,12 @@ internal sealed class PeftConfig
     /// <summary>Whether every linear has a magnitude (<c>use_dora</c>).</summary>
     public bool UsesDora { get; private set; }
 
+    /// <summary>
+    /// <c>target_parameters</c>: parameters inside of modules, such as the stacked weights of experts, by the end of their names
+    /// (<c>mlp.experts.down_proj</c>).
+    /// </summary>
+    public IReadOnlyList<string> TargetParameters { get; private set; } = [];
+
     public static PeftConfig Read(string path)
     {
         using var json = JsonFile.Read(path, MaxBytes);
@@ -58,11 +64,24 @@ internal sealed class PeftConfig
         foreach (var field in json.RootElement.EnumerateObject()) config.ReadField(field.Name, field.Value);
         if (config.HasBias && config.UsesDora)
             throw config.Error("lora_bias", "is true with use_dora: true, which PEFT does not define");
+        if (config.TargetParameters.Count > 0 && (config.HasBias || config.UsesDora))
+        {
+            throw config.Error("target_parameters",
+                $"are there with {(config.HasBias ? "lora_bias" : "use_dora")}: true, which PEFT does not define");
+        }
         return config;
     }
 
     /// <summary>The rank that the configuration gives a module: the first pattern that matches, or r.</summary>
     public double RankOf(string module) => First(_ranks, module, _rank);
+
+    /// <summary>Those of a module's own parameters that <see cref="TargetParameters"/> name.</summary>
+    public string[] ParametersOf(string module) =>
+    [
+        .. TargetParameters
+            .Where(target => $".{module}".EndsWith($".{target[..target.LastIndexOf('.')]}", StringComparison.Ordinal))
+            .Select(target => target[(target.LastIndexOf('.') + 1)..]).Distinct(StringComparer.Ordinal),
+    ];
 
     /// <summary>What a module's update of a given rank is multiplied by.</summary>
     public float ScaleOf(string module, long rank)
@@ -116,8 +135,7 @@ internal sealed class PeftConfig
                 HasBias = Flag(name, value);
                 break;
             case "target_parameters":
-                Require(name, value, IsUnset(value), "none (updates of parameters inside a module, such as the experts of a "
-                    + "mixture, are not read; target the modules)");
+                ReadTargetParameters(name, value);
                 break;
             case "bias":
                 Require(name, value, Is(value, "none"), "'none' (changed biases of the base are not read)");
@@ -136,6 +154,19 @@ internal sealed class PeftConfig
                 }
                 break;
         }
+    }
+
+    private void ReadTargetParameters(string name, JsonElement value)
+    {
+        if (IsUnset(value)) return;
+        Require(name, value, value.ValueKind == JsonValueKind.Array, "a list of parameters' names");
+        foreach (var entry in value.EnumerateArray())
+        {
+            // Without its module a parameter cannot be told from a module of that name.
+            Require(name, entry, entry.ValueKind == JsonValueKind.String && entry.GetString()!.Split('.') is [_, .., not ""],
+                "a parameter's name with its module's before it, such as 'mlp.experts.down_proj'");
+        }
+        TargetParameters = [.. value.EnumerateArray().Select(entry => entry.GetString()!).Distinct(StringComparer.Ordinal)];
     }
 
     private void ReadPatterns(

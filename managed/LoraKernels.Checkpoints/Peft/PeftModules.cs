@@ -11,6 +11,12 @@ internal sealed class PeftModules
     private readonly SortedDictionary<string, SortedDictionary<PeftPart, TensorInfo>> _modules =
         new(StringComparer.Ordinal);
 
+    // Modules whose parameters are changed, not themselves: a wrapper around another one comes before it.
+    private readonly SortedDictionary<string, SortedDictionary<int, SortedDictionary<PeftPart, TensorInfo>>> _wrapped =
+        new(StringComparer.Ordinal);
+
+    private readonly PeftParameters _parameters;
+
     /// <summary>Sorts a file's tensors and refuses those that would have to be left out, all of them by name.</summary>
     /// <exception cref="CheckpointException">A tensor that means nothing, stands there twice or lacks its partner.</exception>
     public PeftModules(PeftConfig config, SafetensorsFile weights)
@@ -18,12 +24,17 @@ internal sealed class PeftModules
         _config = config;
         _weights = weights;
         Sort();
-        if (_modules.Count == 0) throw new CheckpointException(weights.Path, null, "holds no LoRA factors");
+        RequireFloats(_wrapped.Values.SelectMany(wrappers => wrappers.Values).SelectMany(parts => parts.Values));
+        _parameters = new PeftParameters(config, weights, _wrapped);
+        if (_modules.Count + _wrapped.Count == 0) throw new CheckpointException(weights.Path, null, "holds no LoRA factors");
         foreach (var (module, parts) in _modules) Check(module, parts);
     }
 
     /// <summary>The updates, in the order of their modules' names.</summary>
-    public IEnumerable<LoraFactors> ReadFactors()
+    public IEnumerable<LoraFactors> ReadFactors() =>
+        ReadModules().Concat(_parameters.ReadFactors()).OrderBy(factors => factors.Module, StringComparer.Ordinal);
+
+    private IEnumerable<LoraFactors> ReadModules()
     {
         foreach (var (module, parts) in _modules)
         {
@@ -64,8 +75,7 @@ internal sealed class PeftModules
             }
             if (name.Value.Part == PeftPart.Original) continue;
             if (name.Value.Adapter is { } adapter) adapters.Add(adapter);
-            if (!_modules.TryGetValue(name.Value.Module, out var parts))
-                _modules.Add(name.Value.Module, parts = []);
+            var parts = PartsOf(name.Value);
             if (!parts.TryAdd(name.Value.Part, tensor))
             {
                 refusals.Add((tensor, $"is what {CheckpointException.Quote(parts[name.Value.Part].Name)} is: the "
@@ -85,13 +95,34 @@ internal sealed class PeftModules
             + ".lora_B.weight");
     }
 
-    private void Check(string module, SortedDictionary<PeftPart, TensorInfo> parts)
+    /// <summary>Where a tensor belongs.</summary>
+    private SortedDictionary<PeftPart, TensorInfo> PartsOf(PeftTensorName name)
     {
-        foreach (var tensor in parts.Values)
+        bool wrapped = name.Depth > 0
+            || (name.Part is PeftPart.A or PeftPart.B && _config.ParametersOf(name.Module).Length > 0);
+        SortedDictionary<PeftPart, TensorInfo>? parts;
+        if (!wrapped)
+        {
+            if (!_modules.TryGetValue(name.Module, out parts)) _modules.Add(name.Module, parts = []);
+            return parts;
+        }
+        if (!_wrapped.TryGetValue(name.Module, out var wrappers)) _wrapped.Add(name.Module, wrappers = []);
+        if (!wrappers.TryGetValue(name.Depth, out parts)) wrappers.Add(name.Depth, parts = []);
+        return parts;
+    }
+
+    private static void RequireFloats(IEnumerable<TensorInfo> tensors)
+    {
+        foreach (var tensor in tensors)
         {
             if (PeftAdapter.DTypeOf(tensor.Type) is null)
                 throw Error(tensor, $"is {tensor.Type}; expected F32, F16 or BF16");
         }
+    }
+
+    private void Check(string module, SortedDictionary<PeftPart, TensorInfo> parts)
+    {
+        RequireFloats(parts.Values);
         Pair(module, parts, PeftPart.A, PeftPart.B, ".lora_A.weight", ".lora_B.weight");
         Pair(module, parts, PeftPart.EmbeddingA, PeftPart.EmbeddingB, ".lora_embedding_A", ".lora_embedding_B");
         Alone(module, parts, PeftPart.A, PeftPart.EmbeddingA);
@@ -167,7 +198,7 @@ internal sealed class PeftModules
             throw Error(bias, $"has the shape {bias.ShapeText}; its weight {weight.ShapeText} needs [{weight.Shape[0]}]");
     }
 
-    private static void RequireMatrix(TensorInfo tensor)
+    internal static void RequireMatrix(TensorInfo tensor)
     {
         if (tensor.Shape.Count == 2 && tensor.Shape[0] > 0 && tensor.Shape[1] > 0) return;
         throw Error(tensor, $"has the shape {tensor.ShapeText}; expected two dimensions of 1 or more");

@@ -39,11 +39,16 @@ internal enum PeftPart
 /// <param name="Module">The module's name in the base model.</param>
 /// <param name="Part">What the tensor is to it.</param>
 /// <param name="Adapter">The adapter's name in the key, or null.</param>
-internal readonly record struct PeftTensorName(string Module, PeftPart Part, string? Adapter)
+/// <param name="Depth">
+/// How many wrappers of the module's other parameters are around this one (<c>MODULE.base_layer.lora_A.weight</c>): PEFT puts
+/// one around the other where <c>target_parameters</c> names several of a module.
+/// </param>
+internal readonly record struct PeftTensorName(string Module, PeftPart Part, string? Adapter, int Depth)
 {
     /// <summary>What PEFT puts before a module's name.</summary>
     public const string Prefix = "base_model.model.";
 
+    private const string BaseLayer = "base_layer";
     private const int MaxModuleLength = 1000;
 
     private static readonly string[] Wrappers =
@@ -58,12 +63,13 @@ internal readonly record struct PeftTensorName(string Module, PeftPart Part, str
         if (marker < 0) marker = parts.Length - 1;
         string? refusal = Read(parts[marker], parts.AsSpan(marker + 1), out PeftPart part, out string? adapter);
         if (refusal is not null) return (null, refusal);
-        string module = ModuleOf(parts.AsSpan(0, marker));
+        int depth = 0;
+        while (part is PeftPart.A or PeftPart.B && marker > depth && parts[marker - 1 - depth] == BaseLayer) depth++;
+        string module = ModuleOf(parts.AsSpan(0, marker - depth));
         if (module.Length is 0 or > MaxModuleLength || module.Split('.').Contains("") || module.Any(char.IsControl))
             return (null, "names no module");
-        if (parts[marker - 1] == "base_layer")
-            return (null, "is a weight of the base model, or of a parameter inside a module");
-        return (new PeftTensorName(module, part, adapter), null);
+        if (depth == 0 && parts[marker - 1] == BaseLayer) return (null, "is a weight of the base model");
+        return (new PeftTensorName(module, part, adapter, depth), null);
     }
 
     private static bool IsMarker(string part) => part is "lora_A" or "lora_B" or "lora_embedding_A" or "lora_embedding_B"

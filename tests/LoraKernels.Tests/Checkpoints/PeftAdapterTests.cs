@@ -144,7 +144,7 @@ public sealed class PeftAdapterTests : FolderTests
     [TestCase("base_model.model.x.lora_C.weight.lora_D", "no LoRA factor")]
     [TestCase("base_model.model.x.token_adapter.trainable_tokens_delta", "single tokens")]
     [TestCase("base_model.model.x.base_layer.weight", "base model")]
-    [TestCase("base_model.model.experts.base_layer.lora_A.weight", "parameter inside")]
+    [TestCase("base_model.model.experts.base_layer.lora_A.weight", "names 0 of it")]
     [TestCase("base_model.model..lora_A.weight", "names no module")]
     [TestCase("base_model.model.lora_A.weight", "names no module")]
     [TestCase("lora_A.weight", "names no module")]

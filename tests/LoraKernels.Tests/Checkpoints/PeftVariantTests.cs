@@ -79,15 +79,6 @@ public sealed class PeftVariantTests : FolderTests
     }
 
     [Test]
-    public void RefusesParametersInsideModulesByName()
-    {
-        string config = PeftFolder.Config.TrimEnd()[..^1] + ", \"target_parameters\": [\"mlp.experts.down_proj\"]}";
-        PeftFolder.Write(Folder, config, QueryFactors());
-        Refusals.Expect(
-            () => PeftAdapter.Read(Folder.Path), Folder.Combine("adapter_config.json"), "target_parameters", "experts");
-    }
-
-    [Test]
     public void ReadsEmbeddings()
     {
         PeftFolder.Write(Folder, PeftFolder.Config, [.. QueryFactors(),

@@ -50,6 +50,12 @@ class Tensor:
         count = math.prod(shape)
         self.values = [ROUND[dtype](offset + rng.uniform(-1, 1)) for _ in range(count)]
 
+    @classmethod
+    def of(cls, shape, values):
+        tensor = cls([], random.Random(0))
+        tensor.shape, tensor.values = shape, values
+        return tensor
+
     def at(self, row, column):
         return self.values[row * self.shape[1] + column]
 
@@ -200,6 +206,23 @@ def main():
     }
     case.peft({**case.keys("base_model.model."), **extra}, modules_to_save=["score"], task_type="SEQ_CLS")
     case.expect(both, saved=["score"], embeddings=["model.embed_tokens"])
+
+    # target_parameters: the stacked weights of experts, [experts, in, out]. With A [experts * rank, in] as [e, r, i] and
+    # B [out, rank * experts] as [o, r, e] PEFT's update is einsum("o r e, e r i -> e i o").
+    case = Case("peft-target-parameters", 12)
+    experts, module = 3, "model.layers.0.mlp.experts"
+    a, b = Tensor([experts * RANK, IN], case.rng), Tensor([OUT, RANK * experts], case.rng)
+    names = [f"{module}.down_proj.{e}" for e in range(experts)]
+    for e, name in enumerate(names):
+        rows = [a.at(e * RANK + r, i) for r in range(RANK) for i in range(IN)]
+        columns = [b.at(o, r * experts + e) for o in range(OUT) for r in range(RANK)]
+        case.factors[name] = (Tensor.of([RANK, IN], rows), Tensor.of([OUT, RANK], columns))
+    prefix = "base_model.model." + module
+    case.peft(
+        {f"{prefix}.lora_A.weight": a, f"{prefix}.lora_B.weight": b}, target_modules=[],
+        target_parameters=["mlp.experts.down_proj"], alpha_pattern={"mlp.experts.down_proj": 3}, lora_dropout=0.0,
+    )  # fmt: skip
+    case.expect({name: 1.5 for name in names})
 
     # A state dictionary as accelerate saves it from FSDP: wrappers in the names, the adapter's name in the keys.
     case = Case("fsdp-state-dict", 6)
