@@ -43,13 +43,17 @@ internal sealed class QuantizationConfig
 
     /// <summary>Reads what a folder says; null when it says nothing.</summary>
     /// <exception cref="CheckpointException">Malformed, or two files that contradict each other.</exception>
-    public static QuantizationConfig? Read(string folder)
+    public static QuantizationConfig? Read(string folder) => Of(name =>
+        FolderFiles.Find(folder, name) is { } path ? (path, JsonFile.Read(path, MaxConfigBytes)) : null);
+
+    /// <summary>The same from files that <paramref name="open"/> gives by their names, or null, wherever they are from.</summary>
+    public static QuantizationConfig? Of(Func<string, (string Path, JsonDocument Document)?> open)
     {
         QuantizationConfig? first = null;
         foreach (var (name, section, method) in Places)
         {
-            if (FolderFiles.Find(folder, name) is not { } path) continue;
-            using var document = JsonFile.Read(path, MaxConfigBytes);
+            if (open(name) is not var (path, document)) continue;
+            using var owner = document;
             var root = document.RootElement;
             if (section is not null && !root.TryGetProperty(section, out root)) continue;
             if (root.ValueKind == JsonValueKind.Null) continue;

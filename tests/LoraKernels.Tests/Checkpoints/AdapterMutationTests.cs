@@ -6,50 +6,60 @@ using NUnit.Framework;
 namespace LoraKernels.Tests.Checkpoints;
 
 /// <summary>
-/// The golden adapters of every writer as a corpus, damaged: configurations and headers token by token, and bytes.
+/// The golden adapters of every writer as a corpus, damaged: configurations token by token, tensors in what they are
+/// and hold, and bytes.
 /// </summary>
 public sealed class AdapterMutationTests : FolderTests
 {
     private const int Mutations = 300;
+    private const string Config = "adapter_config.json";
+    private const string Weights = "adapter_model.safetensors";
 
     private static string Golden => Path.Combine(Repository.Root, "tests", "golden", "adapters");
 
     private static IEnumerable<string> PeftFolders => Directory.EnumerateDirectories(Golden)
-        .Where(p => File.Exists(Path.Combine(p, "adapter_config.json"))).Select(p => Path.GetFileName(p)).Order();
+        .Where(p => File.Exists(Path.Combine(p, Config))).Order();
 
-    [TestCaseSource(nameof(PeftFolders))]
-    public void PeftFolder(string name)
+    [Test]
+    public void PeftFolder()
     {
-        string config = File.ReadAllText(Path.Combine(Golden, name, "adapter_config.json"));
-        byte[] weights = File.ReadAllBytes(Path.Combine(Golden, name, "adapter_model.safetensors"));
-        int header = (int)BitConverter.ToUInt64(weights);
-        string json = Encoding.UTF8.GetString(weights, 8, header);
-        MutationRun.Check(SeedOf(name), Mutations, 12,
+        (string Config, byte[] Weights, MemoryTensor[] Tensors)[] corpus = [.. PeftFolders.Select(folder => (
+            File.ReadAllText(Path.Combine(folder, Config)), File.ReadAllBytes(Path.Combine(folder, Weights)),
+            MemoryTensor.Of(Path.Combine(folder, Weights))))];
+        MutationRun.Check(200_000, Mutations * corpus.Length, 40,
             random =>
             {
-                int what = random.Next(3);
-                Folder.Write("adapter_config.json", what == 0 ? JsonMutations.Mutate(random, config) : Encoding.UTF8.GetBytes(config));
-                Folder.Write("adapter_model.safetensors", what switch
+                var (config, weights, tensors) = corpus[random.Next(corpus.Length)];
+                int what = random.Next(5);
+                byte[] json = what is 0 or 1 ? JsonMutations.Mutate(random, config) : Encoding.UTF8.GetBytes(config);
+                byte[] file = what switch
                 {
-                    0 => weights,
-                    1 => SafetensorsBytes.Of(JsonMutations.Mutate(random, json), weights[(8 + header)..]),
+                    0 or 1 => weights,
+                    2 or 3 => SafetensorsBytes.Of(TensorMutations.Mutate(random, tensors)),
                     _ => ByteMutations.Mutate(random, weights),
-                });
-                return Length("adapter_config.json") + Length("adapter_model.safetensors");
+                };
+                Folder.Write(Config, json);
+                Folder.Write(Weights, file);
+                return json.Length + file.Length;
             },
-            () => Use(PeftAdapter.Read(Folder.Path)));
+            () => Use(PeftAdapter.Read(Folder.Path)),
+            3 * MutationRun.AllowedPerExpression);
     }
 
     [Test]
     public void GgufFile()
     {
         byte[] original = File.ReadAllBytes(Path.Combine(Golden, "llama-cpp", "adapter.gguf"));
+        var fields = GgufFields.Of(original);
         string path = Folder.Combine("adapter.gguf");
-        MutationRun.Check(SeedOf("llama-cpp"), 4 * Mutations, 20,
+        MutationRun.Check(250_000, 4 * Mutations, 20,
             random =>
             {
-                Folder.Write("adapter.gguf", ByteMutations.Mutate(random, original));
-                return Length("adapter.gguf");
+                byte[] file = random.Next(2) == 0
+                    ? ByteMutations.Mutate(random, original)
+                    : ByteMutations.MutateField(random, original, fields);
+                Folder.Write("adapter.gguf", file);
+                return file.Length;
             },
             () =>
             {
@@ -69,9 +79,4 @@ public sealed class AdapterMutationTests : FolderTests
         }
         if (adapter.SavedModules.Any(module => module.Name.Length == 0)) Assert.Fail("a module without a name");
     }
-
-    private long Length(string name) => new FileInfo(Folder.Combine(name)).Length;
-
-    // The same everywhere: string.GetHashCode is not.
-    private static int SeedOf(string name) => 200_000 + 10_000 * name.Sum(c => c) % 1_000_000;
 }

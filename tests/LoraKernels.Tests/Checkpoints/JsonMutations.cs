@@ -12,14 +12,14 @@ internal static class JsonMutations
         "2147483648", "4294967296", "9223372036854775807", "9223372036854775808", "1e18", "\"\"", "\"U8\"", "\"F32\"",
         "\"F4\"", "\"Q4_0\"", "\"nf4\"", "\"fp4\"", "\"LORA\"", "\"../x.safetensors\"", "\"a.safetensors\"",
         "\"model.safetensors.index.json\"", "\"\\u0000\"", "\"\\ud800\"", "\"(a*)*b\"", "[]", "{}", "[0,0]", "[[[[1]]]]",
-        "[1,1]", "[0,9223372036854775807]", "[-1,5]", "[4294967296,4294967296]", "{\"a\":{\"b\":{\"c\":{}}}}",
+        "[1,1]", "[\"mlp.experts.down_proj\"]", "[\"self_attn.q_proj\",\"x.y\"]", "[0,9223372036854775807]", "[-1,5]", "[4294967296,4294967296]", "{\"a\":{\"b\":{\"c\":{}}}}",
         "{\"(a*)*b\":2}", "{\"[qv]_proj\":2}", "{\"(?=x)\":2}", "{\"((a{9}){9}){9}\":2}", "{\"a{1000000000}\":2}",
     ];
 
     private static readonly string[] Names =
     [
         "\"\"", "\"a\"", "\"dtype\"", "\"shape\"", "\"data_offsets\"", "\"__metadata__\"", "\"weight_map\"", "\"r\"",
-        "\"rank_pattern\"", "\"use_dora\"", "\"lora_alpha\"", "\"blocksize\"", "\"nested_blocksize\"", "\"\\ud800\"",
+        "\"rank_pattern\"", "\"target_parameters\"", "\"use_dora\"", "\"lora_alpha\"", "\"blocksize\"", "\"nested_blocksize\"", "\"\\ud800\"",
         "\"x.weight.quant_state.bitsandbytes__nf4\"",
     ];
 

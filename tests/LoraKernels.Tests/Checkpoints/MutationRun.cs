@@ -1,5 +1,6 @@
 using System.Globalization;
 using LoraKernels.Checkpoints;
+using LoraKernels.Native;
 using NUnit.Framework;
 
 namespace LoraKernels.Tests.Checkpoints;
@@ -23,14 +24,19 @@ internal static class MutationRun
     /// <summary>What a native object costs in these tests, which keep the stack trace of where each was made.</summary>
     public const long AllowedPerObject = 48 << 10;
 
-    /// <summary>How long a long run waits for one execution.</summary>
-    private static readonly TimeSpan LongestExecution = TimeSpan.FromSeconds(1);
+    /// <summary>The automaton of a regular expression, of which a configuration may have some, and .NET makes it as it matches.</summary>
+    public const long AllowedPerExpression = 512 << 10;
 
     /// <summary>
-    /// A long run: <c>LORAKERNELS_FUZZ=500 dotnet test --filter Mutation</c> executes 500 times as many, each of them in time.
+    /// A long run: with <c>LORAKERNELS_FUZZ=1000000</c> each test executes that many mutations, each of them in time.
     /// </summary>
-    public static readonly int LongRun =
-        int.TryParse(Environment.GetEnvironmentVariable("LORAKERNELS_FUZZ"), CultureInfo.InvariantCulture, out int times) && times > 1 ? times : 1;
+    private static readonly int? LongRun =
+        int.TryParse(Environment.GetEnvironmentVariable("LORAKERNELS_FUZZ"), CultureInfo.InvariantCulture, out int count) && count > 0
+            ? count
+            : null;
+
+    /// <summary>How many mutations a test executes that executes <paramref name="count"/> in the suite.</summary>
+    public static int Executions(int count) => LongRun ?? count;
 
     /// <summary>
     /// Runs <paramref name="count"/> mutations, each from a seed of its own. A mutation must either be read, or be refused
@@ -40,18 +46,21 @@ internal static class MutationRun
     /// <remarks>
     /// The mutations must be worth something: some are read, and the others refused for at least
     /// <paramref name="leastReasons"/> different reasons, so that not all of them end at the reader's first check.
-    /// <paramref name="objects"/>: native ones that a reading makes at the most.
+    /// <paramref name="make"/> gives the size of what is to be read; <paramref name="alsoAllowed"/> may be allocated whatever that is.
     /// </remarks>
     public static void Check(
-        int firstSeed, int count, int leastReasons, Func<Random, long> writeFiles, Action read, int objects = 0)
+        int firstSeed, int count, int leastReasons, Func<Random, long> make, Action read, long alsoAllowed = 0)
     {
-        count *= LongRun;
+        count = Executions(count);
         int refused = 0;
         var reasons = new HashSet<string>(StringComparer.Ordinal);
+        using var watchdog = Watch("mutations");
+        var clock = ThreadClock.OfThisThread();
+        TimeSpan began = clock.Time;
         for (int seed = firstSeed; seed < firstSeed + count; seed++)
         {
-            long bytes = writeFiles(new Random(seed));
-            using var watch = Watch($"seed {seed}");
+            long bytes = make(new Random(seed));
+            watchdog?.Begin(seed);
             long before = GC.GetAllocatedBytesForCurrentThread();
             try
             {
@@ -70,11 +79,13 @@ internal static class MutationRun
                 Assert.Fail($"seed {seed}: {e}");
             }
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
-            long allowed = AllowedBytes + AllowedPerByte * bytes + AllowedPerObject * objects;
+            watchdog?.End();
+            long allowed = AllowedBytes + AllowedPerByte * bytes + alsoAllowed;
             if (allocated > allowed)
                 Assert.Fail($"seed {seed}: {allocated} bytes were allocated for files of {bytes}; allowed are {allowed}");
         }
-        TestContext.Out.WriteLine($"{count} mutations, {refused} refused for {reasons.Count} reasons");
+        TestContext.Out.WriteLine($"{count} mutations from seed {firstSeed} in {(clock.Time - began).TotalSeconds:F0} s of this "
+            + $"thread, {refused} refused for {reasons.Count} reasons");
         Assert.Multiple(() =>
         {
             Assert.That(refused, Is.LessThan(count), "some are read");
@@ -83,7 +94,13 @@ internal static class MutationRun
     }
 
     /// <summary>In a long run, fails if an execution takes longer than it may, and ends the process if it does not end.</summary>
-    public static Watchdog? Watch(string execution) => LongRun > 1 ? new Watchdog(execution, LongestExecution) : null;
+    public static Watchdog? Watch(string run)
+    {
+        if (LongRun is null) return null;
+        // The stack traces of millions of objects would take most of the time; how many are alive is counted all the same.
+        HandleTracker.Enabled = false;
+        return new Watchdog(run);
+    }
 
     /// <summary>A reason without the names and numbers in it.</summary>
     private static string Kind(string reason)

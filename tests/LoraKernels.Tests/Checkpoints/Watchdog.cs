@@ -1,30 +1,48 @@
+using System.Diagnostics;
 using NUnit.Framework;
 
 namespace LoraKernels.Tests.Checkpoints;
 
-/// <summary>Tells of an execution that takes too long, also of one that never ends.</summary>
+/// <summary>Tells of an execution on this thread that takes too long, also of one that never ends.</summary>
 internal sealed class Watchdog : IDisposable
 {
-    /// <summary>How many times as long as it may an execution takes until it is taken for a hang.</summary>
-    private const int Hang = 20;
+    /// <summary>Processor time of the executing thread that one execution may take.</summary>
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
 
-    private readonly string _execution;
-    private readonly TimeSpan _longest;
-    private readonly TimeSpan _before = Environment.CpuUsage.TotalTime;
+    /// <summary>Of the clock: after that long an execution is taken for a hang, whatever it waits for.</summary>
+    private static readonly TimeSpan Hang = TimeSpan.FromMinutes(5);
+
+    private readonly ThreadClock _clock = ThreadClock.OfThisThread();
+    private readonly string _run;
     private readonly Timer _timer;
+    private long _seed;
+    private long _began = Stopwatch.GetTimestamp();
+    private TimeSpan _before;
 
-    public Watchdog(string execution, TimeSpan longest)
+    public Watchdog(string run)
     {
-        _execution = execution;
-        _longest = longest;
-        _timer = new Timer(_ => Environment.FailFast($"{execution} hangs"), null, Hang * longest, Timeout.InfiniteTimeSpan);
+        _run = run;
+        _timer = new Timer(_ => EndHang(), null, Longest, Longest);
     }
 
-    public void Dispose()
+    public void Begin(long seed)
     {
-        _timer.Dispose();
-        // Of processor time: other work on the machine is none of its business.
-        TimeSpan time = Environment.CpuUsage.TotalTime - _before;
-        if (time > _longest) Assert.Fail($"{_execution}: took {time}");
+        Volatile.Write(ref _seed, seed);
+        Volatile.Write(ref _began, Stopwatch.GetTimestamp());
+        _before = _clock.Time;
+    }
+
+    public void End()
+    {
+        TimeSpan time = _clock.Time - _before;
+        if (time > Longest) Assert.Fail($"{_run}, seed {_seed}: took {time} of processor time");
+    }
+
+    public void Dispose() => _timer.Dispose();
+
+    private void EndHang()
+    {
+        if (Stopwatch.GetElapsedTime(Volatile.Read(ref _began)) > Hang)
+            Environment.FailFast($"{_run}, seed {Volatile.Read(ref _seed)}: hangs");
     }
 }

@@ -27,13 +27,14 @@ public sealed class PackerMutationTests : IDisposable
     public void EveryMutationIsRefusedOrComesBack(string name)
     {
         VerificationFormat format = VerificationFormats.All.Single(f => f.Name() == name);
-        int packed = 0, count = Mutations * MutationRun.LongRun;
+        int packed = 0, count = MutationRun.Executions(Mutations);
         var refusals = new HashSet<string>(StringComparer.Ordinal);
+        using var watchdog = MutationRun.Watch(name);
         for (int seed = 0; seed < count; seed++)
         {
             var random = new Random(seed);
             WeightTensors tensors = Mutate(Sample(format, random), random);
-            using var watch = MutationRun.Watch($"{name}, seed {seed}");
+            watchdog?.Begin(seed);
             try
             {
                 using QuantizedWeight weight = QuantizedWeight.Pack(_device, tensors);
@@ -45,6 +46,8 @@ public sealed class PackerMutationTests : IDisposable
                 refusals.Add(new string([.. e.Message.TakeWhile(c => c != ':')]));
                 if (e.Message.Length is 0 or > 2000) Assert.Fail($"{name}, seed {seed}: a poor message: {e.Message}");
             }
+
+            watchdog?.End();
         }
 
         TestContext.Out.WriteLine($"{count} mutations, {packed} packed, {refusals.Count} arguments refused");
