@@ -44,19 +44,57 @@ internal sealed partial class CaseRunner<T>
     private CaseOutcome Quantize()
     {
         T[] w = QuantizeInput();
-        bool nested = @case.Format == VerificationFormat.Nf4Nested;
         using GuardedTensor<T> input = GuardedTensor<T>.Of(device, w, OutFeatures, InFeatures, @case.Strided);
-        using QuantizedWeight weight = QuantizedWeight.Quantize(
-            input.View, QuantizeOptions.Nf4(@case.GroupSize, nested));
+        using QuantizedWeight weight = QuantizedWeight.Quantize(input.View, QuantizeOptionsOf());
         WeightTensors actual = weight.Unpack();
+        float[] values = Elements.ToFloats(w);
+        return @case.Format.HasTable() ? CompareTable(actual, values) : CompareIntegers(actual, values);
+    }
 
-        (byte[] codes, float[] absmax) = ReferenceNf4Quantizer.Quantize(Elements.ToFloats(w), @case.GroupSize);
+    private QuantizeOptions QuantizeOptionsOf() => @case.Format switch
+    {
+        VerificationFormat.Nf4 or VerificationFormat.Nf4Nested => QuantizeOptions.Nf4(@case.GroupSize, @case.Format.IsNested()),
+        VerificationFormat.Fp4 or VerificationFormat.Fp4Nested => QuantizeOptions.Fp4(@case.GroupSize, @case.Format.IsNested()),
+        _ => QuantizeOptions.Int4(@case.GroupSize, @case.Format == VerificationFormat.Int4ZeroPoints) with
+        {
+            ScaleDType = @case.ScaleDType,
+        },
+    };
+
+    private CaseOutcome CompareTable(WeightTensors actual, float[] w)
+    {
+        bool fp4 = @case.Format is VerificationFormat.Fp4 or VerificationFormat.Fp4Nested;
+        (byte[] codes, float[] absmax) = fp4
+            ? ReferenceFp4.Quantize(w, @case.GroupSize)
+            : ReferenceNf4Quantizer.Quantize(w, @case.GroupSize);
+        float[] map = fp4 ? ReferenceFp4.StandardMap() : ReferenceNf4Weight.StandardMap();
         long wrong = Different<byte>(actual.Codes.Span, codes);
-        wrong += Different<float>(
-            MemoryMarshal.Cast<byte, float>(actual.Table.Span),
-            actual.Table.IsEmpty ? [] : ReferenceNf4Weight.StandardMap());
-        wrong += nested ? DifferentNested(actual, absmax) : Different<byte>(actual.Scales.Span, AsBytes(absmax));
+        wrong += Different<float>(MemoryMarshal.Cast<byte, float>(actual.Table.Span), actual.Table.IsEmpty ? [] : map);
+        wrong += @case.Format.IsNested() ? DifferentNested(actual, absmax) : Different<byte>(actual.Scales.Span, AsBytes(absmax));
         return new CaseOutcome(VerificationError.Mismatch(wrong, codes.Length + absmax.Length));
+    }
+
+    private CaseOutcome CompareIntegers(WeightTensors actual, float[] w)
+    {
+        bool withZeroPoints = @case.Format == VerificationFormat.Int4ZeroPoints;
+        ReferenceDType scaleType = @case.ScaleDType switch
+        {
+            DType.Float16 => ReferenceDType.F16,
+            DType.BFloat16 => ReferenceDType.BF16,
+            _ => ReferenceDType.F32,
+        };
+        (uint[] codes, float[] scales, uint[] zeroPoints) = ReferenceInt4Quantizer.Quantize(
+            w, @case.OutFeatures, @case.InFeatures, @case.GroupSize, withZeroPoints, scaleType);
+        byte[] expectedScales = scaleType switch
+        {
+            ReferenceDType.F16 => MemoryMarshal.AsBytes<Half>(Elements.FromFloats<Half>(scales)).ToArray(),
+            ReferenceDType.BF16 => MemoryMarshal.AsBytes<BFloat16>(Elements.FromFloats<BFloat16>(scales)).ToArray(),
+            _ => AsBytes(scales),
+        };
+        long wrong = Different<uint>(MemoryMarshal.Cast<byte, uint>(actual.Codes.Span), codes);
+        wrong += Different<byte>(actual.Scales.Span, expectedScales);
+        wrong += Different<uint>(MemoryMarshal.Cast<byte, uint>(actual.ZeroPoints.Span), withZeroPoints ? zeroPoints : []);
+        return new CaseOutcome(VerificationError.Mismatch(wrong, codes.Length + scales.Length + zeroPoints.Length));
     }
 
     // The codes are checked with the map that the device used, the map against the published algorithm.

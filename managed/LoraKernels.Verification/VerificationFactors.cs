@@ -38,7 +38,7 @@ internal static class VerificationFactors
     /// <summary>M. Tiles of tokens end at 8, 32, 64 and 128.</summary>
     public static int[] Rows { get; } = [None, 0, 1, 2, 3, 5, 8, 9, 17, 33, 64, 65, 130, 300];
 
-    public static int[] GroupSizes { get; } = [0, 32, 64, 128, 256, 512, 1024, 2048, 4096, WholeRow];
+    public static int[] GroupSizes { get; } = [0, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, WholeRow];
 
     public static DType?[] ScaleDTypes { get; } = [null, .. DTypes];
 
@@ -92,7 +92,8 @@ internal static class VerificationFactors
         (Factor.Format, Factor.GroupSize) => Formats[i].HasGroupSize() == (GroupSizes[j] != 0)
             && (GroupSizes[j] == WholeRow
                 ? Formats[i].CanHaveRowGroups()
-                : Formats[i].FitGroupSize(GroupSizes[j]) == GroupSizes[j]),
+                : GroupSizes[j] == 0
+                    || (GroupSizes[j] >= Formats[i].SmallestGroupSize() && Formats[i].FitGroupSize(GroupSizes[j]) == GroupSizes[j])),
         (Factor.Format, Factor.ScaleDType) => Formats[i].HasScaleDType() == (ScaleDTypes[j] is not null),
         (Factor.Format, Factor.OuterGroupSize) => Formats[i].IsNested() == (OuterGroupSizes[j] != 0),
         (Factor.Format, Factor.CustomMap) => Formats[i].HasTable() || !CustomMap[j],

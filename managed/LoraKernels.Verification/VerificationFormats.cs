@@ -60,7 +60,7 @@ internal static class VerificationFormats
 
     /// <summary>Whether weights can be made of numbers in this format.</summary>
     public static bool CanBeWritten(this VerificationFormat format) =>
-        format is VerificationFormat.Nf4 or VerificationFormat.Nf4Nested;
+        format.HasTable() || format is VerificationFormat.Int4 or VerificationFormat.Int4ZeroPoints;
 
     /// <summary>Whether a checkpoint may bring a table of its own.</summary>
     public static bool HasTable(this VerificationFormat format) =>
@@ -85,6 +85,14 @@ internal static class VerificationFormats
     public static bool CanHaveRowGroups(this VerificationFormat format) =>
         format.HasScaleDType() && format is not (VerificationFormat.Onnx or VerificationFormat.OnnxZeroPoints
             or VerificationFormat.OnnxFloatZeros);
+
+    /// <summary>The smallest group size that the format can have.</summary>
+    public static int SmallestGroupSize(this VerificationFormat format) => format switch
+    {
+        VerificationFormat.Hqq => 8,
+        VerificationFormat.Onnx or VerificationFormat.OnnxZeroPoints or VerificationFormat.OnnxFloatZeros => 16,
+        _ => 32,
+    };
 
     /// <summary>The group size nearest to <paramref name="groupSize"/> that fits every K of the format.</summary>
     public static int FitGroupSize(this VerificationFormat format, int groupSize) =>

@@ -81,6 +81,10 @@ public sealed class QuantizerTests : FolderTests
             byte[] expected = File.ReadAllBytes(Path.Combine(Golden, folder, name + ".f32"));
             // Zeros of either sign are one: -0 is 0 times a negative level.
             Assert.That(decoded, Is.EqualTo(MemoryMarshal.Cast<byte, float>(expected).ToArray()), name);
+            using var weight = checkpoint.LoadWeight(name, _device);
+            using var values = _device.Allocate<float>(weight.OutFeatures, weight.InFeatures);
+            weight.Dequantize(values);
+            Assert.That(values.ToArray(), Is.EqualTo(decoded), name);
         }
     }
 

@@ -24,7 +24,7 @@ public sealed class VerificationTableTests
             {
                 foreach (string op in (string[])["dequantize", "matmul", "matmul_bias", "linear"])
                     Require(op, dtype, format);
-                if (format is "nf4" or "nf4-nested")
+                if (format is "nf4" or "nf4-nested" or "fp4" or "fp4-nested" or "int4" or "int4-zero-points")
                     Require("quantize", dtype, format);
             }
         }
