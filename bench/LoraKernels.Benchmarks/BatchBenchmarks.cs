@@ -5,7 +5,6 @@ namespace LoraKernels.Benchmarks;
 /// <summary>
 /// What the plan of a step costs: as many rows as a server decodes at once, of a table with as many adapters as one holds.
 /// </summary>
-[MemoryDiagnoser]
 public class BatchBenchmarks
 {
     private const int Rows = 256;

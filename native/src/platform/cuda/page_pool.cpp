@@ -10,16 +10,21 @@
 namespace lk::cuda {
 namespace {
 
+// Mapped memory is the device's, not a context's, but drivers differ in what they want to be current.
+void make_current_if_alive(std::optional<CurrentContext>& current, const Device& device) {
+    try {
+        current.emplace(device);
+    } catch (const Error&) {  // its pages go all the same
+    }
+}
+
 // What `done` says in the device's context; true in one that is lost or gone, where nothing runs any more. False where
 // it cannot be said.
 template <class Done>
 bool is_done(const Device& device, Done done) {
     std::optional<CurrentContext> current;
-    try {
-        current.emplace(device);
-    } catch (const Error&) {
-        return true;
-    }
+    make_current_if_alive(current, device);
+    if (!current.has_value()) return true;
     try {
         return done();
     } catch (const Error& error) {
@@ -190,6 +195,7 @@ void PagePool::map(const Request& request, Block& block) {
 }
 
 std::unique_ptr<PagePool::Block> PagePool::allocate(const Request& request) {
+    const CurrentContext current(device_);
     retire();
     const std::lock_guard lock(pages_mutex_);
     while (collect(false)) {
@@ -211,6 +217,8 @@ std::unique_ptr<PagePool::Block> PagePool::allocate(const Request& request) {
 }
 
 void PagePool::trim() {
+    std::optional<CurrentContext> current;
+    make_current_if_alive(current, device_);
     retire();
     const std::lock_guard lock(pages_mutex_);
     while (collect(false)) {
@@ -220,6 +228,8 @@ void PagePool::trim() {
 
 // After the last user: what the streams still use is waited for.
 void PagePool::drain() {
+    std::optional<CurrentContext> current;
+    make_current_if_alive(current, device_);
     mark();
     const std::lock_guard lock(pages_mutex_);
     if (users_ > 0) return;
