@@ -167,6 +167,7 @@ public sealed partial class AdapterPool
         }
         Close(operation);
         adapter.Stored = stored;
+        adapter.StoredId = stored.Id;
         adapter.ForgetOnFailure = false;
         adapter.LoadTime = _options.TimeProvider.GetElapsedTime(operation.Started);
         _loads++;

@@ -107,7 +107,7 @@ internal sealed class StepContents
                 {
                     if (term.Adapter is null)
                         continue;
-                    _ids[_entries] = term.Adapter.Stored!.Id;
+                    _ids[_entries] = term.Adapter.StoredId;
                     _weights[_entries++] = term.Weight;
                 }
                 _rowOffsets[++_rows] = _entries;

@@ -55,6 +55,9 @@ public sealed partial class PooledAdapter
     /// <summary>Where it is on the device, while it is.</summary>
     internal IStoredAdapter? Stored { get; set; }
 
+    /// <summary>Its number there, at hand for every row of every step.</summary>
+    internal long StoredId { get; set; }
+
     internal LoadOperation? Operation { get; set; }
 
     /// <summary>Why its latest load failed; null after a success, and from the next explicit request on.</summary>

@@ -15,7 +15,9 @@ internal sealed class PoolRig : IDisposable
         Device = new RecordingDevice(null, faults);
         var options = new AdapterPoolOptions
         {
-            DeviceBytes = deviceBytes, Scheduler = Scheduler, TimeProvider = Clock,
+            DeviceBytes = deviceBytes,
+            Scheduler = Scheduler,
+            TimeProvider = Clock,
         };
         Pool = new AdapterPool(Device, with?.Invoke(options) ?? options);
     }

@@ -53,8 +53,13 @@ internal sealed partial class PoolSimulation : IDisposable
         _device = new RecordingDevice(inner) { OnUpload = _ => MayFail() };
         _pool = new AdapterPool(_device, new AdapterPoolOptions
         {
-            DeviceBytes = size.DeviceBytes, MaxAdapters = size.Places, HostBytes = size.HostBytes, MaxConcurrentLoads = 3,
-            Scheduler = _scheduler, TimeProvider = _clock, DefaultTenantQuota = size.TenantQuota,
+            DeviceBytes = size.DeviceBytes,
+            MaxAdapters = size.Places,
+            HostBytes = size.HostBytes,
+            MaxConcurrentLoads = 3,
+            Scheduler = _scheduler,
+            TimeProvider = _clock,
+            DefaultTenantQuota = size.TenantQuota,
         });
         _batches = [.. Enumerable.Range(0, Batches).Select(_ => _pool.CreateBatch(LoraBatchCapacity.ForRows(64, 512, 4)))];
     }

@@ -239,6 +239,21 @@ public sealed class StepTests
     }
 
     [Test]
+    public void ASequenceThatDoesNotFitLeavesWhatItHadClaimedToLaterOnes()
+    {
+        using var rig = new PoolRig(deviceBytes: 3 * _one);
+        PooledAdapter[] all = [.. "cdabe".Select(name => rig.Load($"{name}"))];
+        using PoolBatch batch = rig.Batch();
+        batch.AddStacked([new RowAdapter(all[2]), new RowAdapter(all[3])]);
+        batch.AddStacked([new RowAdapter(all[0]), new RowAdapter(all[1])]);
+        batch.Add(all[4]);
+
+        batch.Set();
+
+        Assert.That(batch.States.ToArray(), Is.EqualTo([Ready, NoRoom, Ready]));
+    }
+
+    [Test]
     public void WhatOthersHoldIsNotToBeHad()
     {
         using var rig = new PoolRig(deviceBytes: 2 * _one);

@@ -77,7 +77,9 @@ public sealed class ThreadTests
             device,
             new AdapterPoolOptions
             {
-                DeviceBytes = 40 * TestAdapters.Bytes(8), HostBytes = 20_000, MaxConcurrentLoads = 3,
+                DeviceBytes = 40 * TestAdapters.Bytes(8),
+                HostBytes = 20_000,
+                MaxConcurrentLoads = 3,
                 DefaultTenantQuota = new PoolQuota(Adapters: 20),
             });
         for (int i = 0; i < Adapters; i++)

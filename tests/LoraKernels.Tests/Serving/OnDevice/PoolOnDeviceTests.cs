@@ -25,7 +25,9 @@ public sealed class PoolOnDeviceTests(string deviceName) : DeviceFixture(deviceN
         using QuantizedWeight weight = Weight();
         var options = new AdapterPoolOptions
         {
-            DeviceBytes = 1 << 20, MaxAdapters = 2, Adapters = new AdapterOptions { BaseWeight = _ => weight },
+            DeviceBytes = 1 << 20,
+            MaxAdapters = 2,
+            Adapters = new AdapterOptions { BaseWeight = _ => weight },
         };
         using var pool = new AdapterPool(Device, TestAdapters.Modules(), options);
         using PoolBatch batch = pool.CreateBatch(LoraBatchCapacity.ForRows(16, 64, 2));
