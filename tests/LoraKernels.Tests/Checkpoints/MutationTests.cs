@@ -142,7 +142,8 @@ public sealed class MutationTests : FolderTests
                 {
                     if (factors.Rank < 1 || !float.IsFinite(factors.Scale)) Assert.Fail($"{factors.Module} is unusable");
                 }
-            });
+            },
+            3 * MutationRun.AllowedPerExpression);
     }
 
     private void CheckCheckpoints(int firstSeed, int count, int leastReasons, Func<Random, string> write)
