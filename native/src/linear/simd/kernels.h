@@ -119,6 +119,33 @@ template <int Rows, int Digits>
     }
 }
 
+template <bool Stay, int Rows, int Digits, class Codes>
+[[gnu::always_inline]] inline void dot_step(const Codes& codes, int64_t step, const int32_t* words,
+                                            DigitSums<Rows, Digits>& low_sums, DigitSums<Rows, Digits>& high_sums) {
+    Ints low[kVectors], high[kVectors];
+    codes.template step<Stay>(step, low, high);
+    dot_half<Rows, Digits, Codes::kSigned>(low, words, low_sums);
+    dot_half<Rows, Digits, Codes::kSigned>(high, words + Rows * Digits, high_sums);
+}
+
+// Where a step is little work, four of them are one round of the loop; where it is much, registers are too few for
+// that.
+template <bool Stay, int Rows, int Digits, class Codes>
+[[gnu::always_inline]] inline void dot_all(const Codes& codes, int64_t step, int64_t end, const int32_t* words,
+                                           DigitSums<Rows, Digits>& low_sums, DigitSums<Rows, Digits>& high_sums) {
+    constexpr int64_t kWords = 2 * Rows * Digits;
+    if constexpr (Rows * Digits == 1) {
+#pragma GCC unroll 4
+        for (; step < end; ++step, words += kWords) {
+            dot_step<Stay, Rows, Digits>(codes, step, words, low_sums, high_sums);
+        }
+    } else {
+        for (; step < end; ++step, words += kWords) {
+            dot_step<Stay, Rows, Digits>(codes, step, words, low_sums, high_sums);
+        }
+    }
+}
+
 // `steps` steps from `step` on. Few rows have registers for two sums of each result: their chains are shorter, and high
 // codes may stay where they are.
 template <int Rows, int Digits, class Codes>
@@ -154,13 +181,7 @@ template <int Rows, int Digits, class Codes>
             }
         }
     } else if constexpr (!kStay) {
-#pragma GCC unroll 4
-        for (; step < end; ++step, words += 2 * Rows * Digits) {
-            Ints low[kVectors], high[kVectors];
-            codes.template step<false>(step, low, high);
-            dot_half<Rows, Digits, Codes::kSigned>(low, words, sums);
-            dot_half<Rows, Digits, Codes::kSigned>(high, words + Rows * Digits, sums);
-        }
+        dot_all<false, Rows, Digits>(codes, step, end, words, sums, sums);
     } else {
         DigitSums<Rows, Digits> high_sums;
         LK_UNROLL for (int r = 0; r < Rows; ++r) {
@@ -168,13 +189,7 @@ template <int Rows, int Digits, class Codes>
                 LK_UNROLL for (int v = 0; v < kVectors; ++v) high_sums[r][d][v] = zero_ints();
             }
         }
-#pragma GCC unroll 4
-        for (; step < end; ++step, words += 2 * Rows * Digits) {
-            Ints low[kVectors], high[kVectors];
-            codes.template step<true>(step, low, high);
-            dot_half<Rows, Digits, Codes::kSigned>(low, words, sums);
-            dot_half<Rows, Digits, Codes::kSigned>(high, words + Rows * Digits, high_sums);
-        }
+        dot_all<true, Rows, Digits>(codes, step, end, words, sums, high_sums);
         LK_UNROLL for (int r = 0; r < Rows; ++r) {
             LK_UNROLL for (int d = 0; d < Digits; ++d) {
                 LK_UNROLL for (int v = 0; v < kVectors; ++v) {
