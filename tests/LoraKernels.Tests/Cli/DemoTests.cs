@@ -40,6 +40,13 @@ public sealed class DemoTests : IDisposable
         Assert.That(check.GetProperty("largestEffect").GetDouble(), Is.GreaterThan(10 * limit));
         Assert.That(check.GetProperty("sameBitsOneByOne").GetBoolean(), Is.True);
 
+        JsonElement pool = report.GetProperty("pool");
+        Assert.That(pool.GetProperty("steps").GetInt32(), Is.GreaterThan(1));
+        Assert.That(pool.GetProperty("mostResident").GetInt32(), Is.InRange(1, 24));
+        Assert.That(pool.GetProperty("loads").GetInt64(), Is.GreaterThanOrEqualTo(25));
+        Assert.That(pool.GetProperty("evictions").GetInt64(), Is.GreaterThan(0));
+        Assert.That(pool.GetProperty("sameBits").GetBoolean(), Is.True);
+
         Assert.That(report.GetProperty("adapters").GetProperty("loaded").GetArrayLength(), Is.EqualTo(25));
         JsonElement requests = report.GetProperty("requests");
         Assert.That(requests.GetProperty("adapterOfRow").GetArrayLength(), Is.EqualTo(32));

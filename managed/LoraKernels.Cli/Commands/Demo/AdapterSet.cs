@@ -102,18 +102,14 @@ internal sealed class AdapterSet : IDisposable
             adapter.SavedModules.Where(module => modules.Contains(module.Name)));
         try
         {
-            long before = Table.Bytes;
-            LoadedAdapter loaded = Table.Add(own, new AdapterOptions
-            {
-                BaseWeight = name => layer.Linears.FirstOrDefault(linear => linear.Name == name)?.Weight,
-            });
+            LoadedAdapter loaded = Table.Add(own, layer.ForAdapters);
             if (elsewhere.Count > 0)
             {
                 loaded.Dispose();
                 _refused.Add(new RefusedAdapter(adapter.Name, elsewhere));
                 return;
             }
-            _used.Add(new UsedAdapter(own, loaded, Table.Bytes - before));
+            _used.Add(new UsedAdapter(own, loaded, loaded.Bytes));
         }
         catch (AdapterMismatchException mismatch)
         {

@@ -33,6 +33,12 @@ internal sealed partial class DecoderLayer : IDisposable
     /// <summary>Device memory that they occupy.</summary>
     public long PackedBytes => Linears.Sum(static linear => linear.Weight.PackedBytes);
 
+    /// <summary>What a table needs of the layer: DoRA's norms are those of its weights.</summary>
+    public AdapterOptions ForAdapters => new()
+    {
+        BaseWeight = name => Linears.FirstOrDefault(linear => linear.Name == name)?.Weight,
+    };
+
     public static DecoderLayer Load(
         Checkpoint checkpoint, int index, Device device, Action<string, double> progress, CancellationToken cancellation)
     {

@@ -11,6 +11,7 @@ internal sealed record DemoReport(
     DemoMemory Memory,
     IReadOnlyList<DemoTiming> Timings,
     DemoCheck Check,
+    DemoPool Pool,
     DemoFilesReport? Files,
     bool Ok);
 
@@ -71,5 +72,16 @@ internal sealed record DemoCheck(
     double? SmallestEffect,
     double? LargestEffect,
     bool SameBitsOneByOne);
+
+/// <summary>The same requests through a pool that has room for some of the adapters only.</summary>
+/// <param name="RoomBytes">Its device budget.</param>
+/// <param name="MostResident">The most adapters that were there at a time.</param>
+/// <param name="Steps">Batches that it took.</param>
+/// <param name="Loads">Adapters that were brought to the device.</param>
+/// <param name="Evictions">Those that had to make way.</param>
+/// <param name="Hits">Times that an adapter was needed and there.</param>
+/// <param name="SameBits">Whether every request has the bits that it has in one batch.</param>
+internal sealed record DemoPool(
+    long RoomBytes, int MostResident, int Steps, long Loads, long Evictions, long Hits, long LoadedBytes, bool SameBits);
 
 internal sealed record DemoFilesReport(string Path, bool Written, double Seconds, long Bytes);

@@ -48,6 +48,8 @@ internal static class DemoRun
         cancellation.ThrowIfCancellationRequested();
         benchmark.RunOneByOne();
         bool sameBits = benchmark.IsBatchInvariant();
+        progress("Running the requests through an adapter pool", 0);
+        DemoPool pool = PoolRun.Run(device, layer, adapters, adapterOfRow, benchmark.Together, type, cancellation);
         IReadOnlyList<DemoTiming> timings = Time(device, benchmark, adapters, adapterOfRow, progress, cancellation);
 
         return new DemoReport(
@@ -58,9 +60,10 @@ internal static class DemoRun
             MemoryOf(layer, adapters),
             timings,
             CheckOf(check, sameBits),
+            pool,
             files is null ? null : new DemoFilesReport(files.Folder, files.Written, files.Seconds, files.Bytes),
             // On a GPU bits may depend on the batch unless the context is told otherwise; on a CPU they may not.
-            Ok: check.Ok && (sameBits || device.Info.Kind != DeviceKind.Cpu));
+            Ok: check.Ok && ((sameBits && pool.SameBits) || device.Info.Kind != DeviceKind.Cpu));
     }
 
     private static List<DemoTiming> Time<T>(

@@ -138,6 +138,12 @@ internal static class DemoView
         facts.Add("Batching", check.SameBitsOneByOne
             ? "every request has the same bits in this batch and one adapter at a time"
             : "requests differ in bits between this batch and one adapter at a time");
+        DemoPool pool = report.Pool;
+        facts.Add(
+            "Pool",
+            $"room for {Units.Bytes(pool.RoomBytes)}, {pool.MostResident} of {Units.Count(report.Adapters.Loaded.Count, "adapter")} at a time: "
+                + $"{Units.Count(pool.Steps, "step")}, {Units.Count(pool.Loads, "load")} ({Units.Bytes(pool.LoadedBytes)}), "
+                + $"{Units.Count(pool.Evictions, "eviction")}, {(pool.SameBits ? "the same bits" : "other bits")}");
         facts.Write(console);
 
         Verdict.Write(console, report.Ok, VerdictOf(report));
