@@ -35,7 +35,7 @@ internal sealed partial class CaseRunner<T>(Device device, VerificationCase @cas
         using GuardedTensor<T> input = Input(x);
         using GuardedTensor<T> output = GuardedTensor<T>.Unwritten(device, Rows, OutFeatures, @case.Strided);
         Kernels.Matmul(input.View, weight, null, output.View);
-        return Compare(output, ReferenceLinear.Matmul(Elements.ToDoubles(x), Rows, ReferenceBridge.Weight(tensors)));
+        return CompareProduct(output, x, tensors, (values, reference) => ReferenceLinear.Matmul(values, Rows, reference));
     }
 
     private CaseOutcome MatmulBias() => WithBias((bias, values) =>
@@ -46,8 +46,8 @@ internal sealed partial class CaseRunner<T>(Device device, VerificationCase @cas
         using GuardedTensor<T> input = Input(x);
         using GuardedTensor<T> output = GuardedTensor<T>.Unwritten(device, Rows, OutFeatures, @case.Strided);
         Kernels.Matmul(input.View, weight, bias, output.View);
-        return Compare(
-            output, ReferenceLinear.Matmul(Elements.ToDoubles(x), Rows, ReferenceBridge.Weight(tensors), values));
+        return CompareProduct(
+            output, x, tensors, (doubles, reference) => ReferenceLinear.Matmul(doubles, Rows, reference, values));
     });
 
     private CaseOutcome Linear() => WithBias((bias, values) =>
@@ -60,10 +60,11 @@ internal sealed partial class CaseRunner<T>(Device device, VerificationCase @cas
         using GuardedTensor<T> output = GuardedTensor<T>.Unwritten(device, Rows, OutFeatures, @case.Strided);
         var linear = new Linear(weight, lora.Module.Name, bias);
         linear.Forward(input.View, lora.Batch, output.View);
-        return Compare(
+        return CompareProduct(
             output,
-            ReferenceLinear.Linear(
-                Elements.ToDoubles(x), Rows, ReferenceBridge.Weight(tensors), lora.Entries, values));
+            x,
+            tensors,
+            (doubles, reference) => ReferenceLinear.Linear(doubles, Rows, reference, lora.Entries, values));
     });
 
     private CaseOutcome LoraShrink()
@@ -126,13 +127,25 @@ internal sealed partial class CaseRunner<T>(Device device, VerificationCase @cas
         return run(bias.View, Elements.ToDoubles(values));
     }
 
-    private CaseOutcome Compare<TOut>(GuardedTensor<TOut> output, double[] expected)
+    private CaseOutcome CompareProduct(
+        GuardedTensor<T> output, T[] x, WeightTensors tensors, Func<double[], ReferenceWeight, double[]> product)
+    {
+        double[] values = Elements.ToDoubles(x);
+        ReferenceWeight weight = ReferenceBridge.Weight(tensors);
+        double[] expected = product(values, weight);
+        return device.Compute == ComputeMode.Int8Activations
+            ? Compare(output, actual =>
+                VerificationError.OfNorm(actual, expected, ReferenceLinear.TermsNorm(values, Rows, weight)))
+            : Compare(output, expected);
+    }
+
+    private static CaseOutcome Compare<TOut>(GuardedTensor<TOut> output, double[] expected)
+        where TOut : unmanaged => Compare(output, actual => VerificationError.Relative(actual, expected));
+
+    private static CaseOutcome Compare<TOut>(GuardedTensor<TOut> output, Func<float[], double> errorOf)
         where TOut : unmanaged
     {
-        float[] actual = Elements.ToFloats(output.Read());
-        double error = device.Compute == ComputeMode.Int8Activations && @case.IsProduct
-            ? VerificationError.OfNorm(actual, expected)
-            : VerificationError.Relative(actual, expected);
+        double error = errorOf(Elements.ToFloats(output.Read()));
         long changed = output.ChangedGuards();
         return new CaseOutcome(error, changed == 0 ? null : $"{changed} elements outside the destination changed");
     }

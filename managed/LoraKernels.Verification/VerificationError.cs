@@ -18,11 +18,16 @@ public static class VerificationError
     /// <summary>The largest error of x · Wᵀ in <see cref="ComputeMode.Int8Activations"/>, as <see cref="OfNorm"/> measures it.</summary>
     public const double Int8Limit = 1e-2;
 
-    /// <summary>‖actual − expected‖ / ‖expected‖, alone: x in 8 bits leaves every element an error of its own.</summary>
+    /// <summary>
+    /// ‖actual − expected‖ / ‖expected‖, alone: x in 8 bits leaves every element an error of its own. Where a few sums
+    /// happen to cancel, the norm that they would have without that takes the place of theirs: what x lost does not
+    /// cancel with them.
+    /// </summary>
     /// <param name="actual">What the device gave.</param>
     /// <param name="expected">The same elements, in double precision.</param>
+    /// <param name="termsNorm">As <see cref="Reference.ReferenceLinear.TermsNorm"/> has it.</param>
     /// <returns>As <see cref="Relative"/>.</returns>
-    public static double OfNorm(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected)
+    public static double OfNorm(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected, double termsNorm)
     {
         if (actual.Length != expected.Length)
             throw new ArgumentException($"{actual.Length} elements, not {expected.Length}.", nameof(actual));
@@ -34,7 +39,7 @@ public static class VerificationError
             squares += expected[i] * expected[i];
         }
 
-        double error = differences == 0 ? 0 : Math.Sqrt(differences / squares);
+        double error = differences == 0 ? 0 : Math.Sqrt(differences) / Math.Max(Math.Sqrt(squares), termsNorm);
         return double.IsFinite(error) ? error : Unbounded;
     }
 

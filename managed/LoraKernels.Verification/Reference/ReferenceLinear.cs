@@ -45,6 +45,34 @@ public static class ReferenceLinear
         return y;
     }
 
+    /// <summary>
+    /// The norm of all terms x[m, k] W[n, k]: about that of <c>x * Wᵀ</c> where terms are independent of each other.
+    /// </summary>
+    /// <param name="x">[rows, K].</param>
+    /// <param name="rows">M.</param>
+    /// <param name="weight">[N, K].</param>
+    public static double TermsNorm(double[] x, int rows, ReferenceWeight weight)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
+        int inFeatures = checked((int)weight.InFeatures);
+        var squaresOfX = new double[inFeatures];
+        for (int m = 0; m < rows; m++)
+        {
+            for (int k = 0; k < inFeatures; k++)
+                squaresOfX[k] += x[(long)m * inFeatures + k] * x[(long)m * inFeatures + k];
+        }
+        var decoded = new float[inFeatures];
+        double squares = 0;
+        for (int n = 0; n < weight.OutFeatures; n++)
+        {
+            weight.DecodeRow(n, decoded);
+            for (int k = 0; k < inFeatures; k++)
+                squares += squaresOfX[k] * decoded[k] * decoded[k];
+        }
+        return Math.Sqrt(squares);
+    }
+
     /// <summary><c>y = x * Wᵀ + the adapters' updates + bias</c>.</summary>
     /// <param name="x">[rows, K].</param>
     /// <param name="rows">M.</param>

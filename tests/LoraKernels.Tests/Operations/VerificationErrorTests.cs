@@ -49,4 +49,13 @@ public sealed class VerificationErrorTests
     [Test]
     public void DifferentLengthsAreRefused() =>
         Assert.That(() => VerificationError.Relative(new float[2], new double[3]), Throws.ArgumentException);
+
+    [Test]
+    public void TheNormCountsAgainstTheExpectedOneOrThatOfItsTerms()
+    {
+        Assert.That(VerificationError.OfNorm([3.3f, 4.4f], [3, 4], 1), Is.EqualTo(0.1).Within(1e-6));
+        Assert.That(VerificationError.OfNorm([0.3f, 0.4f], [0, 0], 5), Is.EqualTo(0.1).Within(1e-6));
+        Assert.That(VerificationError.OfNorm([0.3f], [0], 0), Is.EqualTo(VerificationError.Unbounded));
+        Assert.That(VerificationError.OfNorm([float.NaN], [1], 5), Is.EqualTo(VerificationError.Unbounded));
+    }
 }
